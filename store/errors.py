@@ -1,0 +1,37 @@
+"""What can go wrong in the store.
+
+StoreError
+├── SettingsError            a setting that makes no sense
+├── LineError                text that is not one IRC line
+├── UnstorableMessage        a message that has no place in any log (no channel, no time, not a chat line)
+├── CursorError              a cursor that is not ours, was changed, or belongs to another log
+└── StoreUnavailable         Cassandra cannot answer now; trying again later is right
+
+The schema's errors are in `store.schema`, beside what raises them.
+"""
+
+from __future__ import annotations
+
+
+class StoreError(Exception):
+    """The base of everything the store raises on purpose."""
+
+
+class SettingsError(StoreError):
+    """A setting that makes no sense; the message says what would."""
+
+
+class LineError(StoreError):
+    """Text that is not one IRC line."""
+
+
+class UnstorableMessage(StoreError):
+    """A message that has no place in any log; the message says why."""
+
+
+class CursorError(StoreError):
+    """A cursor that is not ours, was changed, or belongs to another log."""
+
+
+class StoreUnavailable(StoreError):
+    """Cassandra cannot answer now: no node reachable, too few replicas, or no answer in time."""

@@ -1,0 +1,134 @@
+"""Keys: the timeuuid that only a message decides, the order of a log, and the buckets that bound its partitions."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import re
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import NamedTuple
+
+LOW_MASK = (1 << 64) - 1
+_GREGORIAN_TO_UNIX = 0x01B21DD213814000  # 100 ns steps from 1582-10-15 to 1970-01-01 (RFC 9562, 5.1)
+_STEPS_IN_MS = 10_000
+_SIGN_BITS = 0x8080808080808080
+_UUID = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}")
+
+MS_IN_HOUR = 3_600_000
+MS_IN_DAY = 86_400_000
+
+
+class Position(NamedTuple):
+    """A place in a log.
+
+    Attributes:
+        sent_ms: Unix milliseconds.
+        low: the low 64 bits of the timeuuid, unsigned.
+    """
+
+    sent_ms: int
+    low: int
+
+    @property
+    def order(self) -> tuple[int, int]:
+        """What to sort by to get Cassandra's order: time, then the low half as signed bytes."""
+        return self.sent_ms, self.low ^ _SIGN_BITS
+
+    def __lt__(self, other: tuple[int, ...]) -> bool:
+        if not isinstance(other, Position):
+            return NotImplemented
+        return self.order < other.order
+
+
+FIRST_LOW = _SIGN_BITS
+"""The low half that sorts before every other in its millisecond: all bytes -128."""
+LAST_LOW = LOW_MASK ^ _SIGN_BITS
+"""The low half that sorts after every other in its millisecond: all bytes 127."""
+
+
+def timeuuid(sent_ms: int, low: int) -> int:
+    """Give a timeuuid (version 1, RFC 9562) as a number of 128 bits.
+
+    Args:
+        sent_ms: Unix milliseconds.
+        low: the low 64 bits, unsigned.
+    """
+    steps = sent_ms * _STEPS_IN_MS + _GREGORIAN_TO_UNIX
+    return (steps & 0xFFFFFFFF) << 96 | (steps >> 32 & 0xFFFF) << 80 | 1 << 76 | (steps >> 48 & 0xFFF) << 64 | low
+
+
+def position(timeuuid_number: int) -> Position:
+    """Give the place that a timeuuid of ours names.
+
+    Raises:
+        ValueError: it is no version 1 UUID, or names a part of a millisecond, which ours never do.
+    """
+    if timeuuid_number >> 76 & 0xF != 1:
+        raise ValueError("not a timeuuid (a version 1 UUID)")
+    high = timeuuid_number >> 64
+    steps = (high & 0xFFF) << 48 | (high >> 16 & 0xFFFF) << 32 | high >> 32
+    sent_ms, rest = divmod(steps - _GREGORIAN_TO_UNIX, _STEPS_IN_MS)
+    if rest or sent_ms < 0:
+        raise ValueError("not a timeuuid that logstv gave: its time is no whole millisecond after 1970")
+    return Position(sent_ms, timeuuid_number & LOW_MASK)
+
+
+def message_uuid(text: str) -> int | None:
+    """Read a message's own UUID; None if it is none, or one whose low half cannot be that of a timeuuid.
+
+    Twitch's are version 4, and the variant bits of version 4 and version 1 are the same (RFC 9562, 4.1).
+    """
+    if not _UUID.fullmatch(text):
+        return None
+    found = int(text.replace("-", ""), 16)
+    return found if found >> 62 & 3 == 2 else None
+
+
+def hashed_low(identity: str) -> int:
+    """Give the low half for an event that has no UUID of its own: a hash, with the variant bits of a UUID."""
+    digest = hashlib.blake2b(identity.encode("utf-8", "surrogateescape"), digest_size=8).digest()
+    return int.from_bytes(digest, "big") & (LOW_MASK >> 2) | 2 << 62
+
+
+def uuid_text(high: int, low: int) -> str:
+    """Write a UUID of two unsigned halves in its usual form."""
+    digits = f"{high:016x}{low:016x}"
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
+class Width(StrEnum):
+    """How much time a bucket spans; each is a window of UTC."""
+
+    HOUR = "hour"
+    DAY = "day"
+    MONTH = "month"
+
+    def start(self, ms: int) -> int:
+        """Give the start of the bucket that holds a time; both Unix milliseconds."""
+        if self is Width.HOUR:
+            return ms - ms % MS_IN_HOUR
+        if self is Width.DAY:
+            return ms - ms % MS_IN_DAY
+        return _month_start(ms // MS_IN_DAY)
+
+    def end(self, start: int) -> int:
+        """Give the first millisecond after the bucket that starts there."""
+        if self is Width.HOUR:
+            return start + MS_IN_HOUR
+        if self is Width.DAY:
+            return start + MS_IN_DAY
+        return _month_start(start // MS_IN_DAY + 31)
+
+
+def _month_start(day: int) -> int:
+    first = (dt.date(1970, 1, 1) + dt.timedelta(days=day)).replace(day=1)
+    return (first - dt.date(1970, 1, 1)).days * MS_IN_DAY
+
+
+def starts_between(width: Width, from_ms: int, to_ms: int) -> Iterator[int]:
+    """Yield the start of every bucket that overlaps `[from_ms, to_ms)`, oldest first."""
+    start = width.start(from_ms)
+    while start < to_ms:
+        yield start
+        start = width.end(start)

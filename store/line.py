@@ -1,0 +1,160 @@
+"""Between an IRC line and its columns: reading one into the other and back, byte for byte.
+
+The columns are `store.message`'s attributes, the tags `store.tags`'. Line format: RFC 1459, 2.3.1, and
+https://ircv3.net/specs/extensions/message-tags.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from store import keys, tags
+from store.errors import LineError
+from store.tags import ABSENT, ACTION_SHIFT, COLUMN, KNOWN_TAGS, Encode
+
+if TYPE_CHECKING:
+    from store.message import Message
+
+_ACTION_START, _ACTION_END = "\x01ACTION ", "\x01"
+_WHOLE, _UNENDED = 1, 2
+
+Columns = dict[str, Any]
+
+
+def split(line: str) -> tuple[str, str, str, list[str], str | None]:
+    """Split a line into its tags, prefix, command, middle parameters, and its trailing one (None if it has none)."""
+    tag_part = prefix = ""
+    rest = line
+    if rest.startswith("@"):
+        tag_part, _, rest = rest[1:].partition(" ")
+    if rest.startswith(":"):
+        prefix, _, rest = rest[1:].partition(" ")
+    middle, colon, trailing = rest.partition(" :")
+    command, *params = middle.split(" ")
+    return tag_part, prefix, command, params, trailing if colon else None
+
+
+def sound(line: str) -> str:
+    """Give the line with U+FFFD where its bytes were no UTF-8, which Cassandra's text cannot hold.
+
+    Raises:
+        LineError: it holds code points that no bytes decode to.
+    """
+    try:
+        line.encode()
+    except UnicodeEncodeError:
+        try:
+            return line.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+        except UnicodeEncodeError:
+            raise LineError("the line holds lone surrogates, which no bytes decode to") from None
+    return line
+
+
+def read(command: str, nick: str, tag_part: str, channel_login: str, text: str | None) -> Columns:
+    """Read the parts of a chat line into columns.
+
+    Args:
+        command: PRIVMSG, USERNOTICE, CLEARCHAT or CLEARMSG.
+        nick: the login in the prefix.
+        tag_part: the tags, without the leading `@`.
+        channel_login: without its `#`.
+        text: the last parameter; None if there is none.
+    """
+    columns: Columns = {"channel_login": channel_login}
+    flags = _read_tags(tag_part, columns) if tag_part else 0
+    if command == "PRIVMSG":
+        columns["login"] = nick
+        if text is not None and text.startswith(_ACTION_START):
+            text = text[len(_ACTION_START) :]
+            flags |= (_WHOLE if text.endswith(_ACTION_END) else _UNENDED) << ACTION_SHIFT
+            text = text.removesuffix(_ACTION_END)
+    elif command == "CLEARCHAT":
+        columns["login"], text = text, None
+    columns["text"] = text
+    columns["flags"] = flags
+    if columns.get("display_name") == columns.get("login"):
+        columns["display_name"] = None
+    return columns
+
+
+def _read_tags(tag_part: str, columns: Columns) -> int:
+    flags, extra = 0, []
+    known_tags = KNOWN_TAGS
+    for pair in tag_part.split(";"):
+        name, _, value = pair.partition("=")
+        known = known_tags.get(name)
+        if known is None or flags >> known.shift & COLUMN:
+            extra.append(pair)
+        elif (bits := known.states.get(value)) is not None:
+            flags |= bits
+        elif known.decode is not None and (decoded := known.decode(value)) is not None:
+            columns[known.column] = decoded
+            flags |= COLUMN << known.shift
+        else:
+            extra.append(pair)
+    if extra:
+        extra.sort()
+        columns["extra"] = ";".join(extra)
+    return flags
+
+
+@lru_cache(maxsize=4096)
+def _layout(flags: int) -> tuple[tuple[str, Encode | None], ...]:
+    """Give the known tags that `flags` says are there, in the line's order: what is written, and what follows it."""
+    layout: list[tuple[str, Encode | None]] = []
+    for known in KNOWN_TAGS.values():
+        state = flags >> known.shift & 3
+        if state == COLUMN:
+            layout.append((f"{known.name}=", known.encode))
+        elif state != ABSENT:
+            layout.append((f"{known.name}={known.usual[state - 1]}", None))
+    return tuple(sorted(layout, key=lambda pair: pair[0]))
+
+
+def rebuild(message: Message) -> str:
+    """Write the line that the columns of a message stand for; `exact` is not looked at.
+
+    The tags are in Twitch's order: sorted as `name=value`.
+    """
+    pairs = [start if encode is None else start + encode(message) for start, encode in _layout(message.flags)]
+    if message.extra is not None:
+        pairs += message.extra.split(";")
+        pairs.sort()
+    tag_part = f"@{';'.join(pairs)} " if pairs else ""
+    name, login, text = message.type.name, message.login, message.text
+    if name == "PRIVMSG":
+        prefix = f":{login}!{login}@{login}.tmi.twitch.tv"
+        if wrapper := message.flags >> ACTION_SHIFT:
+            text = f"{_ACTION_START}{text}{_ACTION_END if wrapper == _WHOLE else ''}"
+    else:
+        prefix = ":tmi.twitch.tv"
+        if name == "CLEARCHAT":
+            text = login
+    line = f"{tag_part}{prefix} {name} #{message.channel_login}"
+    return line if text is None else f"{line} :{text}"
+
+
+def identity(command: str, columns: Columns, line: str, occurrence: int) -> str:
+    """Give the text whose hash tells an event without a UUID from others in the same millisecond.
+
+    A CLEARCHAT or CLEARMSG is the same event however its line is written (a back-filled copy carries other tags).
+    Of other lines without an id only the same bytes are the same line, and in a file not even those.
+    """
+    extra = columns.get("extra")
+    if command == "CLEARCHAT":
+        duration = tags.find(extra, "ban-duration")
+        return f"CLEARCHAT|{columns['channel_id']}|{columns.get('author_id')}|{columns['login']}|{duration}"
+    if command == "CLEARMSG":
+        return f"CLEARMSG|{columns['channel_id']}|{tags.find(extra, 'target-msg-id')}|{columns['text']}"
+    if own := tags.find(extra, "id"):
+        return f"id|{own.lower()}"
+    return f"{line}\n{occurrence}" if occurrence else line
+
+
+def key(command: str, columns: Columns, line: str, occurrence: int) -> tuple[int | None, int]:
+    """Decide the high half of a message's own UUID (None if it has none) and the low half of its timeuuid."""
+    own: int | None = columns.pop("uuid", None)
+    if own is not None:
+        return own >> 64, own & keys.LOW_MASK
+    return None, keys.hashed_low(identity(command, columns, line, occurrence))

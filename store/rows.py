@@ -1,0 +1,145 @@
+"""Between messages and the rows of the message tables.
+
+The values are packed here rather than by the driver's binding: the three tables hold the same columns, so a message is
+packed once, not three times (measured in bench/ingest.py).
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from typing import Any
+
+from cassandra.query import UNSET_VALUE
+
+from store import keys
+from store.message import Message, MessageType
+from store.shapes import Key, Shape
+
+Value = Any
+"""Packed bytes, or UNSET_VALUE for a column that is absent (a null would be a tombstone)."""
+
+_PACK_BIGINT = struct.Struct(">q").pack
+_PACK_UNSIGNED = struct.Struct(">Q").pack
+_PACK_INT = struct.Struct(">i").pack
+_PACK_TINYINT = struct.Struct(">b").pack
+
+AUTHOR = "author_id"
+PAYLOAD: tuple[str, ...] = (
+    "id_high",
+    "type",
+    AUTHOR,
+    "login",
+    "display_name",
+    "text",
+    "system_text",
+    "color",
+    "badges",
+    "badge_info",
+    "emotes",
+    "client_nonce",
+    "channel_login",
+    "flags",
+    "extra",
+    "line",
+)
+"""The columns that every message table has besides its key."""
+
+_AUTHOR_AT = PAYLOAD.index(AUTHOR)
+
+
+def columns_of(shape: Shape) -> tuple[str, ...]:
+    """Give the columns of a shape's table that are not its partition key, in the order in which rows are read."""
+    return ("sent", *PAYLOAD) if "channel_id" in shape.key else ("sent", *PAYLOAD, "channel_id")
+
+
+def bigint(number: int) -> bytes:
+    """Pack a bigint; a timestamp is packed so too, in Unix milliseconds."""
+    return _PACK_BIGINT(number)
+
+
+def timeuuid(position: keys.Position) -> bytes:
+    """Pack the timeuuid of a place in a log."""
+    return keys.timeuuid(*position).to_bytes(16, "big")
+
+
+def _text(value: str | None) -> Value:
+    return UNSET_VALUE if value is None else value.encode()
+
+
+def payload(message: Message) -> list[Value]:
+    """Pack the columns of PAYLOAD."""
+    unset = UNSET_VALUE
+    exact = message.exact
+    return [
+        unset if message.id_high is None else _PACK_UNSIGNED(message.id_high),
+        _PACK_TINYINT(message.type),
+        unset if message.author_id is None else _PACK_BIGINT(message.author_id),
+        _text(message.login),
+        _text(message.display_name),
+        _text(message.text),
+        _text(message.system_text),
+        unset if message.color is None else _PACK_INT(message.color),
+        _text(message.badges),
+        _text(message.badge_info),
+        _text(message.emotes),
+        unset if message.client_nonce is None else message.client_nonce,
+        _text(message.channel_login),
+        _PACK_BIGINT(message.flags),
+        _text(message.extra),
+        unset if exact is None else exact.encode("utf-8", "surrogateescape"),
+    ]
+
+
+def row_values(shape: Shape, key: Key, bucket_ms: int, message: Message, packed: list[Value]) -> list[Value]:
+    """Give the values of a row in the order of `store.statements.insert`, but for its timestamp and TTL.
+
+    Args:
+        shape: in which table.
+        key: whose log.
+        bucket_ms: the start of the bucket, Unix milliseconds.
+        message: what is written.
+        packed: its `payload`.
+    """
+    values = [*map(_PACK_BIGINT, key), _PACK_BIGINT(bucket_ms), timeuuid(message.position), *packed]
+    if shape.key[-1] == "user_id" and key[-1] == message.author_id:
+        values[len(key) + 2 + _AUTHOR_AT] = UNSET_VALUE
+    if "channel_id" not in shape.key:
+        assert message.channel_id is not None
+        values.append(_PACK_BIGINT(message.channel_id))
+    return values
+
+
+def reader_of(shape: Shape, key: Key) -> Callable[[tuple[Any, ...]], Message]:
+    """Give the function that makes a message of a row of one log, read in the order of `columns_of`."""
+    owner = key[-1] if shape.key[-1] == "user_id" else None
+    channel = key[0] if "channel_id" in shape.key else None
+    types = {int(kind): kind for kind in MessageType}
+
+    def read(row: tuple[Any, ...]) -> Message:
+        (sent, id_high, kind, author_id, login, display_name, text, system_text, color, badges, badge_info, emotes,
+         client_nonce, channel_login, flags, extra, line, *rest) = row  # fmt: skip
+        sent_ms, key_low = keys.position(sent.int)
+        return Message(
+            types[kind],
+            sent_ms,
+            key_low,
+            None if id_high is None else id_high & keys.LOW_MASK,
+            rest[0] if channel is None else channel,
+            owner if author_id is None else author_id,
+            login,
+            display_name,
+            text,
+            system_text,
+            color,
+            badges,
+            badge_info,
+            emotes,
+            client_nonce,
+            channel_login,
+            flags,
+            extra,
+            None if line is None else line.decode("utf-8", "surrogateescape"),
+        )
+
+    return read

@@ -1,0 +1,209 @@
+"""The session with Cassandra: how the cluster is reached, and the bridge from the driver's threads to asyncio.
+
+The driver has no asyncio interface; its callbacks come on its own thread. What is asked is built in
+`store.statements`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any
+
+import structlog
+from cassandra import (
+    ConsistencyLevel,
+    DriverException,
+    InvalidRequest,
+    OperationTimedOut,
+    RequestExecutionException,
+    Unavailable,
+)
+from cassandra.auth import PlainTextAuthProvider
+from cassandra.cluster import (
+    EXEC_PROFILE_DEFAULT,
+    Cluster,
+    ExecutionProfile,
+    NoHostAvailable,
+    ResponseFuture,
+)
+from cassandra.cluster import Session as DriverSession
+from cassandra.policies import DCAwareRoundRobinPolicy, ExponentialReconnectionPolicy, TokenAwarePolicy
+from cassandra.query import BoundStatement, PreparedStatement, Statement, tuple_factory
+
+from store.errors import SettingsError, StoreError, StoreUnavailable
+from store.settings import StoreSettings
+
+log = structlog.get_logger(__name__)
+
+Rows = list[tuple[Any, ...]]
+
+LOCAL_NODE = "127.0.0.1"
+_RECONNECT_SECONDS = (0.5, 5.0)
+_HEARTBEAT_SECONDS = 5.0  # how soon a frozen node is noticed; the driver's default is 30
+
+
+class Session:
+    """A session with the cluster, whose requests are awaited."""
+
+    def __init__(self, settings: StoreSettings, cluster: Cluster, driver_session: DriverSession) -> None:
+        self.settings = settings
+        self.driver_session = driver_session
+        self._cluster = cluster
+        self._prepared: dict[str, PreparedStatement] = {}
+
+    @classmethod
+    async def open(cls, settings: StoreSettings) -> Session:
+        """Connect to the cluster; the keyspace need not exist yet.
+
+        Raises:
+            SettingsError: a setting about TLS names something that cannot be read.
+            StoreUnavailable: no contact point answers.
+        """
+        cluster = _cluster(settings)
+        try:
+            driver_session = await asyncio.to_thread(cluster.connect)
+        except (NoHostAvailable, DriverException, OSError) as error:
+            await asyncio.to_thread(cluster.shutdown)
+            raise _unreachable(settings, error) from error
+        return cls(settings, cluster, driver_session)
+
+    async def close(self) -> None:
+        """End the session; requests under way fail."""
+        await asyncio.to_thread(self._cluster.shutdown)
+
+    def table(self, name: str) -> str:
+        """Give the full name of a table, for CQL."""
+        return f"{self.settings.keyspace}.{self.settings.table_prefix}{name}"
+
+    async def prepare(self, cql: str) -> PreparedStatement:
+        """Prepare a statement once; all of ours can be repeated safely.
+
+        Raises:
+            StoreError: the keyspace or a table is not there, or is not the one we know.
+            StoreUnavailable: Cassandra cannot answer.
+        """
+        if cql not in self._prepared:
+            try:
+                prepared = await asyncio.to_thread(self.driver_session.prepare, cql)
+            except Exception as error:
+                raise translated(error) from error
+            prepared.is_idempotent = True
+            self._prepared[cql] = prepared
+        return self._prepared[cql]
+
+    def execute(self, statement: Statement | str) -> asyncio.Future[Rows]:
+        """Send a request; the future holds its rows.
+
+        The future fails with StoreUnavailable when Cassandra cannot answer, StoreError when it refuses.
+        """
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Rows] = loop.create_future()
+
+        def on_rows(rows: Sequence[tuple[Any, ...]] | None) -> None:
+            _call(loop, _resolve, future, list(rows) if rows else [])
+
+        def on_error(error: Exception) -> None:
+            _call(loop, _reject, future, error)
+
+        try:
+            response: ResponseFuture = self.driver_session.execute_async(statement)
+        except Exception as error:  # noqa: BLE001 - the driver raises whatever its pools raise; all become ours
+            _reject(future, error)
+        else:
+            response.add_callbacks(on_rows, on_error)
+        return future
+
+    def replica_set(self, statement: BoundStatement) -> Hashable:
+        """Give what is equal for rows that lie on the same replicas, so that they may share a batch."""
+        tokens = self._cluster.metadata.token_map
+        if tokens is None:
+            return None
+        owners = tokens.tokens_to_hosts_by_ks.get(self.settings.keyspace)
+        if owners is None:
+            tokens.rebuild_keyspace(self.settings.keyspace, build_if_absent=True)
+            owners = tokens.tokens_to_hosts_by_ks.get(self.settings.keyspace)
+        if not owners or len(owners) == 1:
+            return None
+        replicas = tokens.get_replicas(self.settings.keyspace, tokens.token_class.from_key(statement.routing_key))
+        return frozenset(host.endpoint for host in replicas)
+
+
+def _cluster(settings: StoreSettings) -> Cluster:
+    hosts = TokenAwarePolicy(DCAwareRoundRobinPolicy(local_dc=settings.local_dc), shuffle_replicas=True)
+    profile = ExecutionProfile(
+        load_balancing_policy=hosts,
+        consistency_level=ConsistencyLevel.name_to_value[settings.consistency],
+        serial_consistency_level=ConsistencyLevel.LOCAL_SERIAL,
+        request_timeout=settings.request_timeout,
+        row_factory=tuple_factory,
+    )
+    auth = None
+    if settings.username:
+        auth = PlainTextAuthProvider(settings.username, settings.password.get_secret_value())
+    return Cluster(
+        list(settings.contact_points) or [LOCAL_NODE],
+        port=settings.cql_port,
+        protocol_version=5,
+        compression="lz4" if settings.wire_compression else False,
+        auth_provider=auth,
+        ssl_context=_tls(settings) if settings.tls else None,
+        reconnection_policy=ExponentialReconnectionPolicy(*_RECONNECT_SECONDS),
+        idle_heartbeat_interval=_HEARTBEAT_SECONDS,
+        idle_heartbeat_timeout=_HEARTBEAT_SECONDS,
+        execution_profiles={EXEC_PROFILE_DEFAULT: profile},
+    )
+
+
+def _tls(settings: StoreSettings) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=settings.tls_ca)
+        if settings.tls_cert is not None:
+            context.load_cert_chain(settings.tls_cert, settings.tls_key)
+    except OSError as error:
+        files = ", ".join(str(path) for path in (settings.tls_ca, settings.tls_cert, settings.tls_key) if path)
+        raise SettingsError(f"TLS to Cassandra needs readable PEM files; {files} gave: {error}") from error
+    # Nodes are reached by the addresses that they gossip, which certificates seldom name.
+    context.check_hostname = False
+    return context
+
+
+def _unreachable(settings: StoreSettings, error: Exception) -> StoreUnavailable:
+    where = ", ".join(settings.contact_points) or LOCAL_NODE
+    reasons = getattr(error, "errors", None)
+    reason = next(iter(reasons.values())) if isinstance(reasons, dict) and reasons else error
+    return StoreUnavailable(f"no Cassandra answers at {where} port {settings.cql_port}: {reason}")
+
+
+def translated(error: BaseException) -> BaseException:
+    """Give the store's error for one of the driver's."""
+    if isinstance(error, StoreError | asyncio.CancelledError):
+        return error
+    if isinstance(error, InvalidRequest):
+        if "does not exist" in str(error) or "unconfigured table" in str(error):
+            return StoreError(f"the tables are not there yet: run `logstv schema apply` ({error})")
+        return StoreError(f"Cassandra refused a request: {error}")
+    if isinstance(error, Unavailable):
+        return StoreUnavailable("too few replicas are up for the consistency level")
+    if isinstance(error, OperationTimedOut | RequestExecutionException):
+        return StoreUnavailable(f"Cassandra did not answer in time: {error}")
+    if isinstance(error, NoHostAvailable | DriverException | OSError):
+        return StoreUnavailable(f"no Cassandra node can be reached: {error}")
+    return error
+
+
+def _call(loop: asyncio.AbstractEventLoop, settle: Callable[..., None], future: asyncio.Future[Rows], value: Any) -> None:
+    # A request can be answered after the loop has closed, and, with speculative execution, more than once.
+    if not loop.is_closed():
+        loop.call_soon_threadsafe(settle, future, value)
+
+
+def _resolve(future: asyncio.Future[Rows], rows: Rows) -> None:
+    if not future.done():
+        future.set_result(rows)
+
+
+def _reject(future: asyncio.Future[Rows], error: Exception) -> None:
+    if not future.done():
+        future.set_exception(translated(error))
