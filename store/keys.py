@@ -35,6 +35,18 @@ class Position(NamedTuple):
         """What to sort by to get Cassandra's order: time, then the low half as signed bytes."""
         return self.sent_ms, self.low ^ _SIGN_BITS
 
+    def after(self) -> Position:
+        """Give the place right after this one in Cassandra's order."""
+        moved = (self.low ^ _SIGN_BITS) + 1
+        return (
+            Position(self.sent_ms, moved ^ _SIGN_BITS) if moved <= LOW_MASK else Position(self.sent_ms + 1, FIRST_LOW)
+        )
+
+    def before(self) -> Position:
+        """Give the place right before this one in Cassandra's order."""
+        moved = (self.low ^ _SIGN_BITS) - 1
+        return Position(self.sent_ms, moved ^ _SIGN_BITS) if moved >= 0 else Position(self.sent_ms - 1, LAST_LOW)
+
     def __lt__(self, other: tuple[int, ...]) -> bool:
         if not isinstance(other, Position):
             return NotImplemented

@@ -46,6 +46,8 @@ PAYLOAD: tuple[str, ...] = (
 """The columns that every message table has besides its key."""
 
 _AUTHOR_AT = PAYLOAD.index(AUTHOR)
+_NOBODY = 0
+"""The author, in a user's log, of a line that has none; an absent one is the user himself."""
 
 
 def columns_of(shape: Shape) -> tuple[str, ...]:
@@ -56,6 +58,11 @@ def columns_of(shape: Shape) -> tuple[str, ...]:
 def bigint(number: int) -> bytes:
     """Pack a bigint; a timestamp is packed so too, in Unix milliseconds."""
     return _PACK_BIGINT(number)
+
+
+def int32(number: int) -> bytes:
+    """Pack an int."""
+    return _PACK_INT(number)
 
 
 def timeuuid(position: keys.Position) -> bytes:
@@ -102,8 +109,11 @@ def row_values(shape: Shape, key: Key, bucket_ms: int, message: Message, packed:
         packed: its `payload`.
     """
     values = [*map(_PACK_BIGINT, key), _PACK_BIGINT(bucket_ms), timeuuid(message.position), *packed]
-    if shape.key[-1] == "user_id" and key[-1] == message.author_id:
-        values[len(key) + 2 + _AUTHOR_AT] = UNSET_VALUE
+    if shape.key[-1] == "user_id":
+        if message.author_id == key[-1]:
+            values[len(key) + 2 + _AUTHOR_AT] = UNSET_VALUE
+        elif message.author_id is None:
+            values[len(key) + 2 + _AUTHOR_AT] = _PACK_BIGINT(_NOBODY)
     if "channel_id" not in shape.key:
         assert message.channel_id is not None
         values.append(_PACK_BIGINT(message.channel_id))
@@ -126,7 +136,7 @@ def reader_of(shape: Shape, key: Key) -> Callable[[tuple[Any, ...]], Message]:
             key_low,
             None if id_high is None else id_high & keys.LOW_MASK,
             rest[0] if channel is None else channel,
-            owner if author_id is None else author_id,
+            owner if author_id is None else author_id or None,
             login,
             display_name,
             text,

@@ -52,6 +52,8 @@ class Session:
         self.driver_session = driver_session
         self._cluster = cluster
         self._prepared: dict[str, PreparedStatement] = {}
+        self._owners: object = None
+        self._one_set = True
 
     @classmethod
     async def open(cls, settings: StoreSettings) -> Session:
@@ -124,7 +126,10 @@ class Session:
         if owners is None:
             tokens.rebuild_keyspace(self.settings.keyspace, build_if_absent=True)
             owners = tokens.tokens_to_hosts_by_ks.get(self.settings.keyspace)
-        if not owners or len(owners) == 1:
+        if owners is not self._owners:
+            self._owners = owners
+            self._one_set = len({frozenset(hosts) for hosts in (owners or {}).values()}) <= 1
+        if self._one_set:
             return None
         replicas = tokens.get_replicas(self.settings.keyspace, tokens.token_class.from_key(statement.routing_key))
         return frozenset(host.endpoint for host in replicas)
@@ -193,7 +198,9 @@ def translated(error: BaseException) -> BaseException:
     return error
 
 
-def _call(loop: asyncio.AbstractEventLoop, settle: Callable[..., None], future: asyncio.Future[Rows], value: Any) -> None:
+def _call(
+    loop: asyncio.AbstractEventLoop, settle: Callable[..., None], future: asyncio.Future[Rows], value: Any
+) -> None:
     # A request can be answered after the loop has closed, and, with speculative execution, more than once.
     if not loop.is_closed():
         loop.call_soon_threadsafe(settle, future, value)

@@ -45,14 +45,18 @@ class StoreSettings(BaseSettings):
     @classmethod
     def _name(cls, value: str) -> str:
         if not _NAME.fullmatch(value):
-            raise ValueError("a keyspace is named with a-z, 0-9 and _, begins with a letter, and has at most 48 characters")
+            raise ValueError(
+                "a keyspace is named with a-z, 0-9 and _, begins with a letter, and has at most 48 characters"
+            )
         return value
 
     @field_validator("table_prefix")
     @classmethod
     def _prefix(cls, value: str) -> str:
         if value and not re.fullmatch(r"[a-z][a-z0-9_]{0,23}", value):
-            raise ValueError("a table prefix is made of a-z, 0-9 and _, begins with a letter, and has at most 24 characters")
+            raise ValueError(
+                "a table prefix is made of a-z, 0-9 and _, begins with a letter, and has at most 24 characters"
+            )
         return value
 
     @field_validator("consistency")

@@ -1,0 +1,85 @@
+"""How long lines are kept: what the tables say, or what was set, and the TTL that remains of it for one line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from store.errors import SettingsError, StoreError
+from store.session import Session
+from store.shapes import SHAPES, Shape
+
+FOR_EVER = 0
+"""As a TTL: the row does not expire (and the table's default does not count)."""
+
+_LONGEST_TTL = 20 * 365 * 86_400  # Cassandra's limit, in seconds
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "y": 365 * 86_400}
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How long each shape keeps a line.
+
+    Attributes:
+        seconds: by table; 0 is for ever.
+    """
+
+    seconds: Mapping[str, int]
+
+    @classmethod
+    def of(cls, seconds: int) -> Retention:
+        """Keep lines equally long in every table; 0 seconds is for ever."""
+        return cls({shape.table: seconds for shape in SHAPES})
+
+    @classmethod
+    async def of_tables(cls, session: Session) -> Retention:
+        """Read what the tables say (`default_time_to_live`), so that the CQL files are the one place that says it.
+
+        Raises:
+            StoreError: a table is missing.
+            StoreUnavailable: Cassandra cannot answer.
+        """
+        query = await session.prepare(
+            "SELECT table_name, default_time_to_live FROM system_schema.tables WHERE keyspace_name = ?"
+        )
+        rows: dict[str, int] = dict(await session.execute(query.bind((session.settings.keyspace,))))
+        prefix = session.settings.table_prefix
+        missing = [shape.table for shape in SHAPES if prefix + shape.table not in rows]
+        if missing:
+            raise StoreError(f"the tables are not there yet ({', '.join(missing)}): run `logstv schema apply`")
+        return cls({shape.table: rows[prefix + shape.table] for shape in SHAPES})
+
+    def ttl(self, shape: Shape, end_ms: int, now_ms: int) -> int | None:
+        """Give the TTL, in seconds, of what ends at a time: a line, or the last line that a bucket can hold.
+
+        Args:
+            shape: in which table.
+            end_ms: Unix milliseconds.
+            now_ms: Unix milliseconds.
+
+        Returns:
+            The seconds that remain, FOR_EVER, or None if none remain.
+        """
+        kept = self.seconds[shape.table]
+        if kept == FOR_EVER:
+            return FOR_EVER
+        remaining = kept - (now_ms - end_ms) // 1000
+        return min(remaining, _LONGEST_TTL) if remaining > 0 else None
+
+
+def parse_duration(text: str) -> int:
+    """Read a duration as seconds: `90d`, `12h`, `3600`; `0` is for ever.
+
+    Raises:
+        SettingsError: it is none, or longer than Cassandra's 20 years.
+    """
+    match = re.fullmatch(r"(\d{1,12})([smhdy]?)", text.strip())
+    if not match:
+        raise SettingsError(f"{text!r} is no duration: write a number and s, m, h, d or y, as in 90d, or 0 for ever")
+    seconds = int(match[1]) * _UNITS.get(match[2], 1)
+    if seconds > _LONGEST_TTL:
+        raise SettingsError(
+            f"{text!r} is longer than the 20 years that Cassandra keeps a row with a TTL; 0 is for ever"
+        )
+    return seconds
