@@ -17,7 +17,8 @@ from store.message import Message, MessageType
 from store.session import Session
 
 _MOST_REMEMBERED = 100_000
-_REGISTRY = "twitch"
+REGISTRY = "twitch"
+"""The one partition of the channels table."""
 
 _NAMES_WAIT_SECONDS = 600.0
 _CHANNELS_WAIT_SECONDS = 2.0
@@ -139,9 +140,9 @@ class Sightings:
             yield from self._pair("login_users", (login, user_id), first_ms, last_ms)
         for (channel_id, login), first_ms, last_ms in due.channels:
             if first_ms is not None:
-                yield self._statements["channels first"].bind((_REGISTRY, channel_id, first_ms, -first_ms * 1000))
+                yield self._statements["channels first"].bind((REGISTRY, channel_id, first_ms, -first_ms * 1000))
             if last_ms is not None:
-                yield self._statements["channels last"].bind((_REGISTRY, channel_id, login, last_ms, last_ms * 1000))
+                yield self._statements["channels last"].bind((REGISTRY, channel_id, login, last_ms, last_ms * 1000))
 
     def written(self, due: SightingsDue) -> None:
         """Take note that all of it was acknowledged."""

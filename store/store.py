@@ -1,0 +1,39 @@
+"""The store as one thing to open and hand down: a session, and the reading side that the service needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from store.directory import Directory
+from store.reader import Reader
+from store.session import Session
+from store.settings import StoreSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """An open session with what reads through it."""
+
+    session: Session
+    reader: Reader
+    directory: Directory
+
+    @classmethod
+    async def open(cls, settings: StoreSettings) -> Store:
+        """Connect and prepare.
+
+        Raises:
+            SettingsError: a setting makes no sense.
+            StoreError: the tables are not there.
+            StoreUnavailable: Cassandra cannot answer.
+        """
+        session = await Session.open(settings)
+        try:
+            return cls(session, await Reader.open(session), await Directory.open(session))
+        except BaseException:
+            await session.close()
+            raise
+
+    async def close(self) -> None:
+        """End the session."""
+        await self.session.close()
