@@ -7,6 +7,7 @@ import hashlib
 import re
 from collections.abc import Iterator
 from enum import StrEnum
+from functools import lru_cache
 from typing import NamedTuple
 
 LOW_MASK = (1 << 64) - 1
@@ -133,6 +134,7 @@ class Width(StrEnum):
         return _month_start(start // MS_IN_DAY + 31)
 
 
+@lru_cache(maxsize=1024)
 def _month_start(day: int) -> int:
     first = (dt.date(1970, 1, 1) + dt.timedelta(days=day)).replace(day=1)
     return (first - dt.date(1970, 1, 1)).days * MS_IN_DAY

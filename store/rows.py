@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from cassandra.query import UNSET_VALUE
@@ -46,6 +47,7 @@ PAYLOAD: tuple[str, ...] = (
 """The columns that every message table has besides its key."""
 
 _AUTHOR_AT = PAYLOAD.index(AUTHOR)
+_ROW_OVERHEAD = 4 * (len(PAYLOAD) + 6) + 64  # bytes: a length before every value; key, bucket, timestamp, TTL
 _NOBODY = 0
 """The author, in a user's log, of a line that has none; an absent one is the user himself."""
 
@@ -74,11 +76,31 @@ def _text(value: str | None) -> Value:
     return UNSET_VALUE if value is None else value.encode()
 
 
-def payload(message: Message) -> list[Value]:
-    """Pack the columns of PAYLOAD."""
+@dataclass(frozen=True, slots=True)
+class PackedMessage:
+    """A message as the values of its columns.
+
+    Attributes:
+        author_id: who wrote it.
+        sent: the clustering key.
+        values: the columns of PAYLOAD.
+        channel_id: where it was said.
+        size: about how many bytes a row of it takes in a request.
+    """
+
+    author_id: int | None
+    sent: bytes
+    values: list[Value]
+    channel_id: bytes
+    size: int
+
+
+def pack(message: Message) -> PackedMessage:
+    """Pack a message that has a place in a log, for all its rows."""
+    assert message.channel_id is not None
     unset = UNSET_VALUE
     exact = message.exact
-    return [
+    values = [
         unset if message.id_high is None else _PACK_UNSIGNED(message.id_high),
         _PACK_TINYINT(message.type),
         unset if message.author_id is None else _PACK_BIGINT(message.author_id),
@@ -96,27 +118,27 @@ def payload(message: Message) -> list[Value]:
         _text(message.extra),
         unset if exact is None else exact.encode("utf-8", "surrogateescape"),
     ]
+    size = _ROW_OVERHEAD + sum([len(value) for value in values if value is not unset])
+    return PackedMessage(message.author_id, timeuuid(message.position), values, _PACK_BIGINT(message.channel_id), size)
 
 
-def row_values(shape: Shape, key: Key, bucket_ms: int, message: Message, packed: list[Value]) -> list[Value]:
+def row_values(shape: Shape, key: Key, bucket_ms: int, packed: PackedMessage) -> list[Value]:
     """Give the values of a row in the order of `store.statements.insert`, but for its timestamp and TTL.
 
     Args:
         shape: in which table.
         key: whose log.
         bucket_ms: the start of the bucket, Unix milliseconds.
-        message: what is written.
-        packed: its `payload`.
+        packed: what is written.
     """
-    values = [*map(_PACK_BIGINT, key), _PACK_BIGINT(bucket_ms), timeuuid(message.position), *packed]
+    values = [*map(_PACK_BIGINT, key), _PACK_BIGINT(bucket_ms), packed.sent, *packed.values]
     if shape.key[-1] == "user_id":
-        if message.author_id == key[-1]:
+        if packed.author_id == key[-1]:
             values[len(key) + 2 + _AUTHOR_AT] = UNSET_VALUE
-        elif message.author_id is None:
+        elif packed.author_id is None:
             values[len(key) + 2 + _AUTHOR_AT] = _PACK_BIGINT(_NOBODY)
     if "channel_id" not in shape.key:
-        assert message.channel_id is not None
-        values.append(_PACK_BIGINT(message.channel_id))
+        values.append(packed.channel_id)
     return values
 
 

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from store.keys import Width
-from store.message import Message
 
 Key = tuple[int, ...]
 """The values of a shape's key columns: whose log it is."""
@@ -26,7 +25,7 @@ class Shape:
         index: which buckets exist.
         key: the columns that say whose log it is; with `bucket` they are the partition key.
         width: how wide a bucket is unless something else is decided for one key.
-        keys_of: the keys of the logs in which a message stands.
+        keys_of: from a message's channel and users to the keys of the logs in which it stands.
     """
 
     name: str
@@ -34,19 +33,19 @@ class Shape:
     index: str
     key: tuple[str, ...]
     width: Width
-    keys_of: Callable[[Message], list[Key]]
+    keys_of: Callable[[int, tuple[int, ...]], list[Key]]
 
 
-def _channel(message: Message) -> list[Key]:
-    return [] if message.channel_id is None else [(message.channel_id,)]
+def _channel(channel_id: int, _users: tuple[int, ...]) -> list[Key]:
+    return [(channel_id,)]
 
 
-def _channel_users(message: Message) -> list[Key]:
-    return [] if message.channel_id is None else [(message.channel_id, user) for user in message.users]
+def _channel_users(channel_id: int, users: tuple[int, ...]) -> list[Key]:
+    return [(channel_id, user) for user in users]
 
 
-def _users(message: Message) -> list[Key]:
-    return [(user,) for user in message.users]
+def _users(_channel_id: int, users: tuple[int, ...]) -> list[Key]:
+    return [(user,) for user in users]
 
 
 CHANNEL = Shape("channel", "channel_messages", "channel_buckets", ("channel_id",), Width.DAY, _channel)

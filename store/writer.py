@@ -28,6 +28,7 @@ MOST_ROWS = 32
 MOST_BYTES = 40 * 1024
 """Bytes in a batch: the server refuses one of 50 KiB (batch_size_fail_threshold) over several partitions."""
 
+_SMALL = 256  # bytes that a row of an index or of names takes at most
 _MOST_REMEMBERED_BUCKETS = 200_000
 _FURTHEST_AHEAD_MS = MS_IN_DAY
 
@@ -141,8 +142,8 @@ class Writer:
             else:
                 self._sightings.see(message)
         due = self._sightings.due()
-        before = [_Row(statement, _size(statement), None) for statement in buckets.values()]
-        before += [_Row(statement, _size(statement), None) for statement in self._sightings.statements(due)]
+        before = [_Row(statement, _SMALL, None) for statement in buckets.values()]
+        before += [_Row(statement, _SMALL, None) for statement in self._sightings.statements(due)]
         if before:
             await self._send(before, Written())
             self._remember(buckets)
@@ -151,15 +152,18 @@ class Writer:
         outcome.messages = len(messages) - len({id(refused.message) for refused in outcome.refused})
         return outcome
 
-    async def flush(self) -> None:
+    async def flush(self, *, everything: bool = True) -> None:
         """Write the last sights of names and channels that waited for more to come together.
+
+        Args:
+            everything: also those that have not waited long.
 
         Raises:
             StoreUnavailable: Cassandra cannot answer.
         """
-        due = self._sightings.due(everything=True)
+        due = self._sightings.due(everything=everything)
         if due:
-            await self._send([_Row(found, _size(found), None) for found in self._sightings.statements(due)], Written())
+            await self._send([_Row(found, _SMALL, None) for found in self._sightings.statements(due)], Written())
             self._sightings.written(due)
 
     def _place(
@@ -171,7 +175,9 @@ class Writer:
         sent_ms = message.position.sent_ms
         if sent_ms > now_ms + _FURTHEST_AHEAD_MS:
             return "its time is more than a day ahead of our clock"
-        packed = rows.payload(message)
+        assert message.channel_id is not None
+        packed = rows.pack(message)
+        users = message.users
         timestamp = rows.bigint(sent_ms * 1000)
         placed = False
         for shape in SHAPES:
@@ -180,7 +186,8 @@ class Writer:
                 continue
             placed = True
             insert, insert_bucket = self._inserts[shape.name]
-            for key in shape.keys_of(message):
+            ttl_value = rows.int32(ttl)
+            for key in shape.keys_of(message.channel_id, users):
                 width = self._width_of(shape, key, sent_ms)
                 start = width.start(sent_ms)
                 bucket = (shape.name, key, start)
@@ -188,12 +195,8 @@ class Writer:
                     life = self.retention.ttl(shape, width.end(start), now_ms)
                     buckets[bucket] = insert_bucket.bind((*key, start, width.value, life))
                 statement = BoundStatement(insert)
-                statement.values = [
-                    *rows.row_values(shape, key, start, message, packed),
-                    timestamp,
-                    rows.int32(ttl),
-                ]
-                message_rows.append(_Row(statement, _size(statement), message))
+                statement.values = [*rows.row_values(shape, key, start, packed), timestamp, ttl_value]
+                message_rows.append(_Row(statement, packed.size, message))
         return None if placed else "it is older than the retention"
 
     def _remember(self, buckets: Iterable[Bucket]) -> None:
@@ -260,8 +263,3 @@ def _batch(ready: list[_Row]) -> BatchStatement | BoundStatement:
     for row in ready:
         batch.add(row.statement)
     return batch
-
-
-def _size(statement: BoundStatement) -> int:
-    """Give about how many bytes a statement takes in a batch: its values and their lengths."""
-    return sum(len(value) + 4 for value in statement.values if isinstance(value, bytes))
