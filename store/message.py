@@ -37,7 +37,7 @@ class Message:
         sent_ms: when Twitch received it, Unix milliseconds (tag `tmi-sent-ts`); where that tag is missing, when it was
             read; None where neither is known.
         key_low: the low 64 bits of its clustering key, unsigned.
-        id_high: the high 64 bits of its own UUID, unsigned; None if it has none, or an odd one, which is in `extra`.
+        uuid_high: the high 64 bits of its own UUID, unsigned; None if it has none, or an odd one, which is in `extra`.
         channel_id: Twitch's id of the channel.
         author_id: who wrote it; of a CLEARCHAT: whom it hit.
         login: the author's login.
@@ -58,7 +58,7 @@ class Message:
     type: MessageType
     sent_ms: int | None = None
     key_low: int = 0
-    id_high: int | None = None
+    uuid_high: int | None = None
     channel_id: int | None = None
     author_id: int | None = None
     login: str | None = None
@@ -107,8 +107,8 @@ class Message:
             columns["channel_id"] = channel_id
         if columns.get("sent_ms") is None:
             columns["sent_ms"] = tags.number(tags.find(tag_part, "rm-received-ts")) or received_ms
-        id_high, key_low = line.key(command, columns, text, occurrence)
-        message = cls(kind, id_high=id_high, key_low=key_low, **columns)
+        uuid_high, key_low = line.key(command, columns, text, occurrence)
+        message = cls(kind, uuid_high=uuid_high, key_low=key_low, **columns)
         return message if line.rebuild(message) == text else replace(message, exact=text)
 
     @property
@@ -135,9 +135,9 @@ class Message:
     @property
     def id(self) -> str:
         """The message's own id, as in the tag; empty if it has none."""
-        if self.id_high is None:
+        if self.uuid_high is None:
             return tags.find(self.extra, "id")
-        return keys.uuid_text(self.id_high, self.key_low)
+        return keys.uuid_text(self.uuid_high, self.key_low)
 
     @property
     def tags(self) -> dict[str, str]:

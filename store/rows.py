@@ -27,7 +27,7 @@ _PACK_TINYINT = struct.Struct(">b").pack
 
 AUTHOR = "author_id"
 PAYLOAD: tuple[str, ...] = (
-    "id_high",
+    "uuid_high",
     "type",
     AUTHOR,
     "login",
@@ -101,7 +101,7 @@ def pack(message: Message) -> PackedMessage:
     unset = UNSET_VALUE
     exact = message.exact
     values = [
-        unset if message.id_high is None else _PACK_UNSIGNED(message.id_high),
+        unset if message.uuid_high is None else _PACK_UNSIGNED(message.uuid_high),
         _PACK_TINYINT(message.type),
         unset if message.author_id is None else _PACK_BIGINT(message.author_id),
         _text(message.login),
@@ -149,14 +149,14 @@ def reader_of(shape: Shape, key: Key) -> Callable[[tuple[Any, ...]], Message]:
     types = {int(kind): kind for kind in MessageType}
 
     def read(row: tuple[Any, ...]) -> Message:
-        (sent, id_high, kind, author_id, login, display_name, text, system_text, color, badges, badge_info, emotes,
+        (sent, uuid_high, kind, author_id, login, display_name, text, system_text, color, badges, badge_info, emotes,
          client_nonce, channel_login, flags, extra, line, *rest) = row  # fmt: skip
         sent_ms, key_low = keys.position(sent.int)
         return Message(
             types[kind],
             sent_ms,
             key_low,
-            None if id_high is None else id_high & keys.LOW_MASK,
+            None if uuid_high is None else uuid_high & keys.LOW_MASK,
             rest[0] if channel is None else channel,
             owner if author_id is None else author_id or None,
             login,
