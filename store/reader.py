@@ -97,6 +97,7 @@ class _Scan:
         want: how many rows to ask for at a time.
         entry_ms: the bucket to begin in, where that is known.
         bucket_ms: the bucket read last.
+        index_read: whether it is known which buckets lie beyond the entry.
         last_known: whether the bucket read last is known to be the last one.
     """
 
@@ -107,6 +108,7 @@ class _Scan:
     want: int
     entry_ms: int | None = None
     bucket_ms: int | None = None
+    index_read: bool = False
     last_known: bool = False
 
 
@@ -173,7 +175,7 @@ class Reader:
                 if accept is None or accept(message):
                     found.append(message)
             if more or len(found) == limit or time.monotonic() > deadline:
-                more = more or not whole or not scan.last_known
+                more = more or not whole or await self._more_buckets(scan)
                 break
         return _page(log, found, cursor, stand if more else None)
 
@@ -214,6 +216,13 @@ class Reader:
                         scan.lower = piece[-1].position
                     yield piece, whole
 
+    async def _more_buckets(self, scan: _Scan) -> bool:
+        """Say whether a bucket lies beyond the one read last, if need be by asking the index."""
+        if not scan.index_read:
+            async for _ in self._buckets(scan):
+                return True
+        return not scan.last_known
+
     async def _rows(self, scan: _Scan, start_ms: int, asked: int) -> Rows:
         log = scan.log
         statement = BoundStatement(self._prepared[log.shape.name].rows[scan.descending], fetch_size=asked)
@@ -235,11 +244,13 @@ class Reader:
     async def _buckets(self, scan: _Scan) -> AsyncIterator[Bucket]:
         """Yield the buckets beyond the entry that overlap what is scanned."""
         shape = scan.log.shape
-        lowest, end = shape.width.start(max(scan.lower.sent_ms, 0)), scan.upper.sent_ms + 1
+        lowest = shape.width.start(max(scan.lower.sent_ms, 0))
+        end = scan.upper.sent_ms + (scan.upper.low != FIRST_LOW)
         if scan.entry_ms is not None:
             lowest, end = (lowest, scan.entry_ms) if scan.descending else (scan.entry_ms + 1, end)
         statement = self._prepared[shape.name].buckets[scan.descending]
         asked = _BUCKETS_AT_ONCE
+        scan.index_read = True
         while True:
             index_rows = await self._session.execute(statement.bind((*scan.log.key, lowest, end, asked)))
             found = [Bucket(_unix_ms(start), Width(width)) for start, width in index_rows]

@@ -1,0 +1,216 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from cassandra.query import BatchStatement
+from support import lines
+from support.recording import recorded
+
+from store.errors import StoreUnavailable
+from store.keys import MS_IN_DAY, Width
+from store.message import Message
+from store.reader import Log
+from store.retention import Retention
+from store.shapes import CHANNEL, CHANNEL_USER, SHAPES, USER
+from store.writer import MOST_BYTES, MOST_ROWS, Writer
+
+
+def parsed(*given: str) -> list[Message]:
+    return [Message.parse(line, channel_id=lines.CHANNEL_ID) for line in given]
+
+
+async def everything(store, shape, key) -> list[str]:
+    return [
+        message.line async for piece in store.reader.stream(Log(shape, key, newest_first=False)) for message in piece
+    ]
+
+
+async def test_a_line_stands_in_each_log_it_belongs_to(store, writer):
+    said, given, hit, cleared = (
+        lines.privmsg("hello"),
+        lines.gift(number=2, tmi_sent_ts=str(lines.EVENING_MS + 1)),
+        lines.clearchat(sent_ms=lines.EVENING_MS + 2),
+        lines.clearchat(None, sent_ms=lines.EVENING_MS + 3),
+    )
+    written = await writer.write(parsed(said, given, hit, cleared))
+    assert (written.messages, written.rows, written.refused) == (4, 4 + 2 * 4, [])
+    assert await everything(store, CHANNEL, (lines.CHANNEL_ID,)) == [said, given, hit, cleared]
+    assert await everything(store, CHANNEL_USER, (lines.CHANNEL_ID, 501)) == [said, given, hit]
+    assert await everything(store, USER, (501,)) == [said, given, hit]
+    assert await everything(store, CHANNEL_USER, (lines.CHANNEL_ID, 502)) == [given]
+    assert await everything(store, USER, (502,)) == [given]
+
+
+async def test_a_recipient_reads_who_the_giver_was(store, writer):
+    anonymous = lines.without(lines.gift(number=3), "user-id")
+    await writer.write(parsed(lines.gift(number=2), anonymous))
+    page = await store.reader.page(Log(USER, (502,)), limit=10)
+    assert sorted(str(message.author_id) for message in page.messages) == ["501", "None"]
+    assert sorted(message.line for message in page.messages) == sorted([lines.gift(number=2), anonymous])
+
+
+async def test_odd_lines_come_out_as_they_went_in(store, writer):
+    odd = [
+        lines.privmsg("\x00 \u2028 \x1b[31m \U000e0000 \u202eabc\u202c", number=1),
+        lines.privmsg("caf\udce9", number=2),
+        lines.privmsg("odd order", number=3).replace("@", "@zz=1;", 1),
+        lines.privmsg("\x01ACTION waves", number=4),
+        lines.privmsg("🔥" * 500, number=5),
+        lines.privmsg("", number=6),
+        lines.privmsg("x", number=7, emotes="/".join(f"emotesv2_{n:032x}:{n}-{n}" for n in range(180))),
+        lines.usernotice(None, number=8),
+        lines.usernotice("", number=9),
+        lines.clearmsg(lines.message_id(1)),
+    ]
+    await writer.write(parsed(*odd))
+    assert sorted(await everything(store, CHANNEL, (lines.CHANNEL_ID,))) == sorted(odd)
+
+
+async def test_writing_again_changes_nothing(store, writer):
+    said = [lines.privmsg(f"line {n}", number=n, sent_ms=lines.EVENING_MS + n) for n in range(100)]
+    other = await Writer.open(store.session, Retention.of(0))
+    await asyncio.gather(writer.write(parsed(*said)), other.write(parsed(*said)))
+    await writer.write(parsed(*said))
+    for shape, key in ((CHANNEL, (lines.CHANNEL_ID,)), (CHANNEL_USER, (lines.CHANNEL_ID, 501)), (USER, (501,))):
+        assert await everything(store, shape, key) == said
+
+
+async def test_what_has_no_place_is_refused_with_its_reason(store):
+    writer = await Writer.open(store.session, Retention.of(3600))
+    old = lines.privmsg("long ago", number=1)
+    ahead = lines.privmsg("not yet", number=2, sent_ms=lines.EVENING_MS + 100 * 366 * MS_IN_DAY)
+    written = await writer.write(parsed(old, ahead, "PING :x"))
+    assert written.messages == 0
+    assert [refused.reason.split(" ")[0:4] for refused in written.refused] == [
+        ["it", "is", "older", "than"],
+        ["its", "time", "is", "more"],
+        ["it", "is", "no", "PRIVMSG,"],
+    ]
+    assert await everything(store, CHANNEL, (lines.CHANNEL_ID,)) == []
+
+
+async def test_a_row_lives_for_what_remains_of_the_retention(store, now_ms):
+    writer = await Writer.open(store.session, Retention.of(10 * 86_400))
+    await writer.write(parsed(lines.privmsg("yesterday", sent_ms=now_ms - MS_IN_DAY)))
+    for shape in SHAPES:
+        rows = await store.session.execute(f"SELECT TTL(type), WRITETIME(type) FROM {store.session.table(shape.table)}")
+        [(ttl, written_at)] = rows
+        assert 9 * 86_400 - 60 <= ttl <= 9 * 86_400
+        assert written_at == (now_ms - MS_IN_DAY) * 1000
+
+
+async def test_a_retention_of_nothing_is_for_ever(store, writer):
+    await writer.write(parsed(lines.privmsg("for ever")))
+    rows = await store.session.execute(f"SELECT TTL(type) FROM {store.session.table(CHANNEL.table)}")
+    assert rows == [(None,)]
+
+
+async def test_the_tables_say_how_long_lines_are_kept(store):
+    retention = await Retention.of_tables(store.session)
+    assert set(retention.seconds.values()) == {7_776_000}
+
+
+async def test_a_bucket_is_known_before_its_first_line_is_there(store, writer):
+    with recorded(store.session) as calls:
+        await writer.write(parsed(lines.privmsg("first")))
+    tables = [call.tables for call in calls]
+    assert any("channel_buckets" in found for found in tables[:-1])
+    assert tables[-1] == {shape.table for shape in SHAPES}
+
+
+async def test_batches_stay_within_what_the_server_takes(store, writer):
+    long = [lines.privmsg("🔥" * 500, number=n, sent_ms=lines.EVENING_MS + n) for n in range(60)]
+    with recorded(store.session) as calls:
+        await writer.write(parsed(*long))
+    batches = [call.statement for call in calls if isinstance(call.statement, BatchStatement)]
+    assert 1 < max(len(batch) for batch in batches) <= MOST_ROWS
+    assert all(call.size <= MOST_BYTES for call in calls)
+
+
+async def test_a_bucket_can_be_an_hour(store):
+    writer = await Writer.open(
+        store.session, Retention.of(0), width_of=lambda shape, *_: Width.HOUR if shape is CHANNEL else shape.width
+    )
+    hours = [lines.privmsg(f"hour {n}", number=n, sent_ms=lines.EVENING_MS + n * 3_600_000) for n in range(5)]
+    await writer.write(parsed(*hours))
+    buckets = await store.reader.buckets(Log(CHANNEL, (lines.CHANNEL_ID,), newest_first=False))
+    assert [bucket.width for bucket in buckets] == [Width.HOUR] * 5
+    assert await everything(store, CHANNEL, (lines.CHANNEL_ID,)) == hours
+
+
+async def test_names_are_learnt_from_the_lines(store, writer):
+    await writer.write(
+        parsed(
+            lines.privmsg("old name", number=1, login="ada_old", sent_ms=lines.EVENING_MS - 5000),
+            lines.privmsg("new name", number=2, login="ada_new", sent_ms=lines.EVENING_MS),
+            lines.gift(number=3),
+        )
+    )
+    await writer.flush()
+    names = await store.directory.logins_of(501)
+    assert {(name.login, name.first_seen_ms, name.last_seen_ms) for name in names} == {
+        ("ada_old", lines.EVENING_MS - 5000, lines.EVENING_MS - 5000),
+        ("ada_new", lines.EVENING_MS, lines.EVENING_MS),
+        ("ada_lift", lines.EVENING_MS, lines.EVENING_MS),
+    }
+    assert await store.directory.user_id("ADA_OLD") == 501
+    assert await store.directory.user_id("bo_nord") == 502
+    assert await store.directory.user_id(lines.CHANNEL) == lines.CHANNEL_ID
+    assert await store.directory.user_id("nobody_yet") is None
+
+
+async def test_a_login_that_passed_on_is_found_by_time(store, writer):
+    earlier = lines.privmsg("mine", number=1, user_id=601, login="shared", sent_ms=lines.EVENING_MS - 100_000)
+    later = lines.privmsg("mine now", number=2, user_id=602, login="shared", sent_ms=lines.EVENING_MS)
+    await writer.write(parsed(later))
+    await writer.write(parsed(earlier))
+    await writer.flush()
+    assert await store.directory.user_id("shared") == 602
+    assert await store.directory.user_id("shared", lines.EVENING_MS - 50_000) == 601
+    assert await store.directory.user_id("shared", 0) == 601
+
+
+async def test_first_and_last_sights_do_not_depend_on_the_order_of_writing(store):
+    times = [lines.EVENING_MS + offset for offset in (5, 1, 9, 3)]
+    for number, sent_ms in enumerate(times):
+        again = await Writer.open(store.session, Retention.of(0))
+        await again.write(parsed(lines.privmsg("hi", number=number, sent_ms=sent_ms)))
+        await again.flush()
+    [name] = await store.directory.logins_of(501)
+    assert (name.first_seen_ms, name.last_seen_ms) == (min(times), max(times))
+    [channel] = await store.directory.channels()
+    assert (channel.login, channel.first_sent_ms, channel.last_sent_ms) == (lines.CHANNEL, min(times), max(times))
+
+
+async def test_a_reader_says_that_it_reads(store, writer):
+    await writer.write(parsed(lines.privmsg("hi")))
+    await store.directory.say_reading(lines.CHANNEL_ID, "worker-1")
+    channel = await store.directory.channel(lines.CHANNEL_ID)
+    assert channel is not None
+    assert channel.reader == "worker-1"
+    assert await store.directory.channel(12345) is None
+
+
+async def test_a_poison_row_does_not_hold_up_the_others(store, writer):
+    class Oversized(str):
+        __slots__ = ()
+
+        def encode(self, *_: str) -> bytes:
+            return b"\xff not UTF-8"
+
+    good, bad = parsed(lines.privmsg("good", number=1), lines.privmsg("bad", number=2))
+    object.__setattr__(bad, "text", Oversized("bad"))
+    written = await writer.write([good, bad])
+    assert written.messages == 1
+    assert {refused.message.id for refused in written.refused} == {bad.id}
+    assert await everything(store, USER, (501,)) == [good.line]
+
+
+async def test_an_unreachable_cluster_is_a_sentence(store_settings, unused_port):
+    from store.session import Session  # noqa: PLC0415
+
+    with pytest.raises(StoreUnavailable, match=rf"no Cassandra answers at 127\.0\.0\.1 port {unused_port}"):
+        await Session.open(
+            store_settings.model_copy(update={"contact_points": ("127.0.0.1",), "cql_port": unused_port})
+        )
