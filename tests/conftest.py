@@ -10,9 +10,9 @@ from collections.abc import AsyncIterator, Iterator
 from itertools import count
 
 import pytest
+from store.schema import apply
 
 from store.retention import Retention
-from store.schema import apply
 from store.settings import StoreSettings
 from store.store import Store
 from store.writer import Writer

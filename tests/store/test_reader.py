@@ -147,7 +147,8 @@ async def test_a_page_is_one_partition_read_and_at_most_one_index_read(filled):
     with recorded(filled.session) as calls:
         second = await turn(filled, log, first.next, 7)
         await turn(filled, log, second.previous, 7)
-    assert [call.tables for call in calls] == [{"channel_messages"}, {"channel_messages"}]
+    assert [call.tables for call in calls if call.tables != {"channel_buckets"}] == [{"channel_messages"}] * 2
+    assert len(calls) <= 3
 
 
 async def test_an_unknown_log_is_an_empty_page(filled):
