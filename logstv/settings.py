@@ -1,0 +1,43 @@
+"""The settings of the command and of the local node, from the environment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import platformdirs
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class NodeSettings(BaseSettings):
+    """Where the local node lives and what it may take."""
+
+    model_config = SettingsConfigDict(env_prefix="LOGSTV_", frozen=True, extra="ignore")
+
+    data_dir: Path = Field(
+        default_factory=lambda: Path(platformdirs.user_data_dir("logstv")),
+        description="The folder for all that logstv keeps; the node is in `cassandra` in it.",
+    )
+    cache_dir: Path = Field(
+        default_factory=lambda: Path(platformdirs.user_cache_dir("logstv")),
+        description="The folder for what can be fetched again: Cassandra's jars.",
+    )
+    java: str = Field(default="", description="The java to run the node on, or its JAVA_HOME; empty: one is found.")
+    node_address: str = Field(default="127.0.0.1", description="The address on which the local node listens.")
+    node_heap: str = Field(default="512M", description="The heap of the local node, as in 512M or 2G.")
+    node_storage_port: int = Field(default=7000, ge=1, le=65535, description="The port on which nodes speak to nodes.")
+    node_jmx_port: int = Field(default=7199, ge=1, le=65535, description="The local port that nodetool speaks to.")
+    cql_port: int = Field(default=9042, ge=1, le=65535, description="The port on which the cluster speaks CQL.")
+
+    @field_validator("node_heap")
+    @classmethod
+    def _heap(cls, value: str) -> str:
+        number, unit = value[:-1], value[-1:].upper()
+        if not number.isdecimal() or unit not in ("M", "G") or int(number) * (1024 if unit == "G" else 1) < 256:
+            raise ValueError("the heap of a node is a number and M or G, at least 256M")
+        return value.upper()
+
+    @property
+    def node_dir(self) -> Path:
+        """The folder of the local node."""
+        return self.data_dir / "cassandra"
