@@ -5,9 +5,10 @@ StoreError
 ├── LineError                text that is not one IRC line
 ├── UnstorableMessage        a message that has no place in any log (no channel, no time, not a chat line)
 ├── CursorError              a cursor that is not ours, was changed, or belongs to another log
+├── SchemaError              the tables cannot be brought into line
+│   ├── SchemaRefused        what the files ask for would change keys or columns that hold lines
+│   └── SchemaLocked         someone else is applying the schema, and did not finish in time
 └── StoreUnavailable         Cassandra cannot answer now; trying again later is right
-
-The schema's errors are in `store.schema`, beside what raises them.
 """
 
 from __future__ import annotations
@@ -35,3 +36,15 @@ class CursorError(StoreError):
 
 class StoreUnavailable(StoreError):
     """Cassandra cannot answer now: no node reachable, too few replicas, or no answer in time."""
+
+
+class SchemaError(StoreError):
+    """The tables cannot be brought into line with the files."""
+
+
+class SchemaRefused(SchemaError):
+    """What the files ask for would change keys or columns that hold lines; nothing was changed."""
+
+
+class SchemaLocked(SchemaError):
+    """Someone else is applying the schema, and did not finish in time."""

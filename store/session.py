@@ -63,12 +63,12 @@ class Session:
             SettingsError: a setting about TLS names something that cannot be read.
             StoreUnavailable: no contact point answers.
         """
-        cluster = _cluster(settings)
+        cluster = cluster_of(settings)
         try:
             driver_session = await asyncio.to_thread(cluster.connect)
         except (NoHostAvailable, DriverException, OSError) as error:
             await asyncio.to_thread(cluster.shutdown)
-            raise _unreachable(settings, error) from error
+            raise unreachable(settings, error) from error
         return cls(settings, cluster, driver_session)
 
     async def close(self) -> None:
@@ -135,7 +135,8 @@ class Session:
         return frozenset(host.endpoint for host in replicas)
 
 
-def _cluster(settings: StoreSettings) -> Cluster:
+def cluster_of(settings: StoreSettings) -> Cluster:
+    """Give the driver's cluster object, not yet connected; closing it is the caller's."""
     hosts = TokenAwarePolicy(DCAwareRoundRobinPolicy(local_dc=settings.local_dc), shuffle_replicas=True)
     profile = ExecutionProfile(
         load_balancing_policy=hosts,
@@ -174,7 +175,8 @@ def _tls(settings: StoreSettings) -> ssl.SSLContext:
     return context
 
 
-def _unreachable(settings: StoreSettings, error: Exception) -> StoreUnavailable:
+def unreachable(settings: StoreSettings, error: Exception) -> StoreUnavailable:
+    """Give the error for a cluster that cannot be connected to."""
     where = ", ".join(settings.contact_points) or LOCAL_NODE
     reasons = getattr(error, "errors", None)
     reason = next(iter(reasons.values())) if isinstance(reasons, dict) and reasons else error

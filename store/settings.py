@@ -23,6 +23,13 @@ class StoreSettings(BaseSettings):
     cql_port: int = Field(default=9042, ge=1, le=65535, description="The port on which the cluster speaks CQL.")
     keyspace: str = Field(default="logstv", description="The keyspace that holds the tables.")
     table_prefix: str = Field(default="", description="Put before every table's name.")
+    replication: str = Field(
+        default="",
+        description="Replicas by datacenter, as in dc1:3 or dc1:3,dc2:2. Empty: one in the local datacenter.",
+    )
+    schema_dir: Path | None = Field(
+        default=None, description="A folder with the CQL files to apply; empty: those that come with logstv."
+    )
     local_dc: str = Field(default="datacenter1", description="The datacenter whose nodes are asked.")
     username: str = Field(default="", description="The role to log in as; empty: no authentication.")
     password: SecretStr = Field(default=SecretStr(""), description="The password of that role.")
@@ -58,6 +65,13 @@ class StoreSettings(BaseSettings):
                 "a table prefix is made of a-z, 0-9 and _, begins with a letter, and has at most 24 characters"
             )
         return value
+
+    @field_validator("replication")
+    @classmethod
+    def _replicas(cls, value: str) -> str:
+        if value and not re.fullmatch(r"[\w.-]+:[1-9]\d?(,[\w.-]+:[1-9]\d?)*", value.replace(" ", "")):
+            raise ValueError("replication is datacenters with a number of replicas each, as in dc1:3 or dc1:3,dc2:2")
+        return value.replace(" ", "")
 
     @field_validator("consistency")
     @classmethod

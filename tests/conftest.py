@@ -10,9 +10,9 @@ from collections.abc import AsyncIterator, Iterator
 from itertools import count
 
 import pytest
-from store.schema import apply
 
 from store.retention import Retention
+from store.schema import apply
 from store.settings import StoreSettings
 from store.store import Store
 from store.writer import Writer
@@ -78,11 +78,7 @@ async def store(_emptied_store: Store) -> Store:
         f"SELECT table_name FROM system_schema.tables WHERE keyspace_name = '{session.settings.keyspace}'"
     )
     await asyncio.gather(
-        *(
-            session.execute(f"TRUNCATE {session.settings.keyspace}.{name}")
-            for (name,) in tables
-            if name != "schema_lock"
-        )
+        *(session.execute(f"TRUNCATE {session.settings.keyspace}.{name}") for (name,) in tables if name != "schema_lock")
     )
     return _emptied_store
 
