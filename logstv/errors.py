@@ -6,7 +6,8 @@ LogstvError
     ├── JavaError            no Java that it runs on
     ├── JarsError            its jars are not there and cannot be fetched
     ├── NodeStartError       it did not start
-    └── NodeStopError        it did not stop in time and was killed
+    ├── NodeStopError        it did not stop in time and was killed
+    └── NodeInUseError       others use it
 """
 
 from __future__ import annotations
@@ -38,3 +39,7 @@ class NodeStartError(NodeError):
 
 class NodeStopError(NodeError):
     """The node did not stop in time and was killed."""
+
+
+class NodeInUseError(NodeError):
+    """Others use the node."""

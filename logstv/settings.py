@@ -22,12 +22,30 @@ class NodeSettings(BaseSettings):
         default_factory=lambda: Path(platformdirs.user_cache_dir("logstv")),
         description="The folder for what can be fetched again: Cassandra's jars.",
     )
+    maven_url: str = Field(
+        default="https://repo.maven.apache.org/maven2", description="The Maven repository that jars are fetched from."
+    )
     java: str = Field(default="", description="The java to run the node on, or its JAVA_HOME; empty: one is found.")
     node_address: str = Field(default="127.0.0.1", description="The address on which the local node listens.")
     node_heap: str = Field(default="512M", description="The heap of the local node, as in 512M or 2G.")
     node_storage_port: int = Field(default=7000, ge=1, le=65535, description="The port on which nodes speak to nodes.")
     node_jmx_port: int = Field(default=7199, ge=1, le=65535, description="The local port that nodetool speaks to.")
     cql_port: int = Field(default=9042, ge=1, le=65535, description="The port on which the cluster speaks CQL.")
+
+    node_min_free: int = Field(
+        default=1024, ge=0, description="The MiB of free disk without which the local node is not started."
+    )
+    node_start_timeout: float = Field(
+        default=120.0, gt=0, le=3600, description="Seconds the local node may take to answer."
+    )
+    node_stop_timeout: float = Field(
+        default=60.0, gt=0, le=3600, description="Seconds the local node may take to drain before it is killed."
+    )
+
+    @field_validator("data_dir", "cache_dir")
+    @classmethod
+    def _whole(cls, value: Path) -> Path:
+        return value.expanduser().absolute()
 
     @field_validator("node_heap")
     @classmethod

@@ -71,6 +71,13 @@ def timeuuid(sent_ms: int, low: int) -> int:
     return (steps & 0xFFFFFFFF) << 96 | (steps >> 32 & 0xFFFF) << 80 | 1 << 76 | (steps >> 48 & 0xFFF) << 64 | low
 
 
+def time_of(timeuuid_number: int) -> int:
+    """Give the time of a timeuuid that is known to be ours, in Unix milliseconds."""
+    high = timeuuid_number >> 64
+    steps = (high & 0xFFF) << 48 | (high >> 16 & 0xFFFF) << 32 | high >> 32
+    return (steps - _GREGORIAN_TO_UNIX) // _STEPS_IN_MS
+
+
 def position(timeuuid_number: int) -> Position:
     """Give the place that a timeuuid of ours names.
 
@@ -79,12 +86,10 @@ def position(timeuuid_number: int) -> Position:
     """
     if timeuuid_number >> 76 & 0xF != 1:
         raise ValueError("not a timeuuid (a version 1 UUID)")
-    high = timeuuid_number >> 64
-    steps = (high & 0xFFF) << 48 | (high >> 16 & 0xFFFF) << 32 | high >> 32
-    sent_ms, rest = divmod(steps - _GREGORIAN_TO_UNIX, _STEPS_IN_MS)
-    if rest or sent_ms < 0:
+    found = Position(time_of(timeuuid_number), timeuuid_number & LOW_MASK)
+    if found.sent_ms < 0 or timeuuid(*found) != timeuuid_number:
         raise ValueError("not a timeuuid that logstv gave: its time is no whole millisecond after 1970")
-    return Position(sent_ms, timeuuid_number & LOW_MASK)
+    return found
 
 
 def message_uuid(text: str) -> int | None:

@@ -164,20 +164,16 @@ class Reader:
         scan = _scan(log, cursor, want=limit + 1 if accept is None else _SCAN_ROWS)
         deadline = time.monotonic() + budget_seconds
         found: list[Message] = []
-        stand: tuple[Position, int | None] | None = None
+        last: Message | None = None
         more = False
         async for piece, whole in self._pieces(scan):
-            for message in piece:
-                if len(found) == limit:
-                    more = True
-                    break
-                stand = message.position, scan.bucket_ms
-                if accept is None or accept(message):
-                    found.append(message)
+            looked_at, more = _taken(piece, found, limit, accept)
+            last = looked_at or last
             if more or len(found) == limit or time.monotonic() > deadline:
                 more = more or not whole or await self._more_buckets(scan)
                 break
-        return _page(log, found, cursor, stand if more else None)
+        stand = (last.position, scan.bucket_ms) if more and last is not None else None
+        return _page(log, found, cursor, stand)
 
     async def stream(self, log: Log, accept: Accept | None = None) -> AsyncIterator[list[Message]]:
         """Yield the messages of a whole range, some at a time; memory does not grow with the range.
@@ -284,6 +280,24 @@ def _scan(log: Log, cursor: Cursor | None, want: int) -> _Scan:
     else:
         lower = max(lower, cursor.position)
     return _Scan(log, descending, lower, upper, want, entry_ms=cursor.bucket_ms)
+
+
+def _taken(
+    piece: list[Message], found: list[Message], limit: int, accept: Accept | None
+) -> tuple[Message | None, bool]:
+    """Add to what was found until the limit; give the last message looked at, and whether any was left over."""
+    if accept is None:
+        taken = piece[: limit - len(found)]
+        found += taken
+        return taken[-1] if taken else None, len(piece) > len(taken)
+    last: Message | None = None
+    for message in piece:
+        if len(found) == limit:
+            return last, True
+        last = message
+        if accept(message):
+            found.append(message)
+    return last, False
 
 
 def _page(log: Log, found: list[Message], cursor: Cursor | None, stand: tuple[Position, int | None] | None) -> Page:

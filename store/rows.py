@@ -147,16 +147,17 @@ def reader_of(shape: Shape, key: Key) -> Callable[[tuple[Any, ...]], Message]:
     owner = key[-1] if shape.key[-1] == "user_id" else None
     channel = key[0] if "channel_id" in shape.key else None
     types = {int(kind): kind for kind in MessageType}
+    time_of, low_mask = keys.time_of, keys.LOW_MASK
 
     def read(row: tuple[Any, ...]) -> Message:
         (sent, uuid_high, kind, author_id, login, display_name, text, system_text, color, badges, badge_info, emotes,
          client_nonce, channel_login, flags, extra, line, *rest) = row  # fmt: skip
-        sent_ms, key_low = keys.position(sent.int)
+        number = sent.int
         return Message(
             types[kind],
-            sent_ms,
-            key_low,
-            None if uuid_high is None else uuid_high & keys.LOW_MASK,
+            time_of(number),
+            number & low_mask,
+            None if uuid_high is None else uuid_high & low_mask,
             rest[0] if channel is None else channel,
             owner if author_id is None else author_id or None,
             login,

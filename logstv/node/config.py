@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +79,20 @@ class Ring:
     token: int
 
 
-def yaml(settings: NodeSettings, ring: Ring | None) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """What is different about one node, on top of the settings.
+
+    Attributes:
+        yaml: settings of cassandra.yaml, which take precedence over ours.
+        flags: further flags of its Java.
+    """
+
+    yaml: Mapping[str, Any] = field(default_factory=dict)
+    flags: tuple[str, ...] = ()
+
+
+def yaml(settings: NodeSettings, ring: Ring | None, tuning: Tuning) -> dict[str, Any]:
     """Give the node's settings, under the names of cassandra.yaml."""
     folder = settings.node_dir
     seeds = ring.seeds if ring else (settings.node_address,)
@@ -120,20 +134,23 @@ def yaml(settings: NodeSettings, ring: Ring | None) -> dict[str, Any]:
         "unlogged_batch_across_partitions_warn_threshold": 64,
         "file_cache_size": "64MiB",
         "networking_cache_size": "32MiB",
+        **tuning.yaml,
     }
 
 
-def write(settings: NodeSettings, ring: Ring | None) -> None:
+def write(settings: NodeSettings, ring: Ring | None, tuning: Tuning) -> None:
     """Write the node's files into its folder.
 
     Raises:
         OSError: they cannot be written.
     """
     conf = settings.node_dir / "conf"
-    conf.mkdir(parents=True, exist_ok=True)
+    for name in ("conf", "logs", "tmp"):
+        (settings.node_dir / name).mkdir(parents=True, exist_ok=True)
     # JSON is YAML too.
-    (conf / "cassandra.yaml").write_text(json.dumps(yaml(settings, ring), indent=2) + "\n")
+    (conf / "cassandra.yaml").write_text(json.dumps(yaml(settings, ring, tuning), indent=2) + "\n")
     (conf / "logback.xml").write_text(_LOGBACK.format(log=log_file(settings)))
+    (conf / "logback-tools.xml").write_text('<configuration><root level="OFF"/></configuration>\n')
 
 
 def log_file(settings: NodeSettings) -> Path:
@@ -141,17 +158,20 @@ def log_file(settings: NodeSettings) -> Path:
     return settings.node_dir / "logs" / "system.log"
 
 
-def properties(settings: NodeSettings) -> list[str]:
-    """Give the system properties that the server and nodetool both need."""
+def properties(settings: NodeSettings, logback: str) -> list[str]:
+    """Give the system properties that the server and nodetool both need; `logback` is a file in `conf`."""
     conf = settings.node_dir / "conf"
+    tmp = settings.node_dir / "tmp"
     return [
-        f"-Dcassandra.config=file://{conf / 'cassandra.yaml'}",
-        f"-Dlogback.configurationFile={conf / 'logback.xml'}",
+        f"-Dcassandra.config={(conf / 'cassandra.yaml').as_uri()}",
+        f"-Dlogback.configurationFile={conf / logback}",
         f"-Dcassandra.storagedir={settings.node_dir}",
+        f"-Djava.io.tmpdir={tmp}",  # native libraries are unpacked there, and /tmp may forbid to run them
+        f"-Djna.tmpdir={tmp}",
     ]
 
 
-def server_command(java: Path, jars: list[Path], settings: NodeSettings, ring: Ring | None) -> list[str]:
+def server_command(java: Path, jars: Path, settings: NodeSettings, ring: Ring | None, tuning: Tuning) -> list[str]:
     """Give the command line of the node."""
     alone = [] if ring else ["-Dcassandra.skip_wait_for_gossip_to_settle=0"]
     return [
@@ -164,29 +184,29 @@ def server_command(java: Path, jars: list[Path], settings: NodeSettings, ring: R
         "-XX:+AlwaysPreTouch",
         "-Djdk.attach.allowAttachSelf=true",
         "-Djava.net.preferIPv4Stack=true",
-        f"-Djava.io.tmpdir={settings.node_dir / 'tmp'}",
-        *properties(settings),
+        *properties(settings, "logback.xml"),
         f"-Dcassandra.jmx.local.port={settings.node_jmx_port}",
         "-Dcassandra.ring_delay_ms=1000",
+        "-Dcassandra.shutdown_announce_in_ms=0",
         *alone,
+        *tuning.flags,
         "-cp",
-        ":".join(map(str, jars)),
+        f"{jars}/*",
         "org.apache.cassandra.service.CassandraDaemon",
     ]
 
 
-def nodetool_command(java: Path, jars: list[Path], settings: NodeSettings, arguments: list[str]) -> list[str]:
-    """Give the command line of nodetool."""
+def nodetool_command(java: Path, jars: Path, settings: NodeSettings, jmx_port: int) -> list[str]:
+    """Give the command line of nodetool, to which its arguments are to be added."""
     return [
         str(java),
         *MODULE_FLAGS,
         "-Xmx128m",
-        *properties(settings),
-        "-Dlogback.statusListenerClass=ch.qos.logback.core.status.NopStatusListener",
+        f"-Duser.home={settings.node_dir / 'tmp'}",  # it keeps a history of its commands there
+        *properties(settings, "logback-tools.xml"),
         "-cp",
-        ":".join(map(str, jars)),
+        f"{jars}/*",
         "org.apache.cassandra.tools.NodeTool",
         "-p",
-        str(settings.node_jmx_port),
-        *arguments,
+        str(jmx_port),
     ]

@@ -1,105 +1,263 @@
-"""Fetches Cassandra's jars from Maven Central once, and finds them again."""
+"""Cassandra's jars: fetched once from a Maven repository, checked by size and SHA-256, kept in the cache.
+
+What is to be fetched stands in `cassandra.jars`, one jar a line, so that every machine runs the same bytes and a
+second start never asks the network. `python -m logstv.node.jars` resolves that list anew.
+"""
 
 from __future__ import annotations
 
-import contextlib
-import logging
-import zipfile
+import hashlib
+import os
+import shutil
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import jgo
 from filelock import FileLock
-from jgo.constants import MAVEN_CENTRAL_URL
-from jgo.env import EnvironmentBuilder, LinkStrategy
+from jgo.constants import default_maven_repo
 from jgo.maven import MavenContext, PythonResolver
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from logstv.errors import JarsError
+from logstv.settings import NodeSettings
 
-CASSANDRA = "org.apache.cassandra:cassandra-all:5.0.9"
+VERSION = "5.0.9"
+ENDPOINT = f"org.apache.cassandra:cassandra-all:{VERSION}"
+_LIST = Path(__file__).with_name("cassandra.jars")
+_CONNECTIONS = 6
+_ATTEMPTS = 3
+_TIMEOUT_SECONDS = 30
 
-_EXPECTED_BYTES = 69_000_000  # the 100 jars of 5.0.9; only the bar's length depends on it
-_SECONDS = 60
 
-Report = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
-"""Called with a file's name and size; entered for the download, it gives what is called with each piece's bytes."""
+@dataclass(frozen=True, slots=True)
+class Jar:
+    """One jar: where it lies in a Maven repository, and what it must be."""
+
+    group: str
+    artifact: str
+    version: str
+    classifier: str
+    size: int
+    sha256: str
+
+    @classmethod
+    def parse(cls, line: str) -> Jar:
+        """Read a line of the list: `group:artifact:version[:classifier] bytes sha256`."""
+        coordinates, size, sha256 = line.split()
+        group, artifact, version, *classifier = coordinates.split(":")
+        return cls(group, artifact, version, "".join(classifier), int(size), sha256)
+
+    @property
+    def name(self) -> str:
+        """The file's name."""
+        return "-".join(part for part in (self.artifact, self.version, self.classifier) if part) + ".jar"
+
+    @property
+    def repository_path(self) -> Path:
+        """The file's path in a Maven repository."""
+        return Path(*self.group.split("."), self.artifact, self.version, self.name)
+
+    def is_whole(self, path: Path) -> bool:
+        """Say whether a file is this jar, to the byte."""
+        if not path.is_file() or path.stat().st_size != self.size:
+            return False
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest() == self.sha256
 
 
-def jars(cache_dir: Path, console: Console | None = None) -> list[Path]:
-    """Give the jars that Cassandra runs on; fetch what is missing, with a progress bar.
+def listed() -> tuple[Jar, ...]:
+    """Give the jars that Cassandra needs."""
+    lines = _LIST.read_text(encoding="utf-8").splitlines()
+    return tuple(Jar.parse(line) for line in lines if line and not line.startswith("#"))
+
+
+def folder(settings: NodeSettings, console: Console | None = None, jars: tuple[Jar, ...] | None = None) -> Path:
+    """Give the folder that holds Cassandra's jars and no others; fetch those that are not here, with a progress bar.
+
+    A jar gets its name only when it is whole, and the set counts as whole only when a marker, written last, says so:
+    a fetch that was cut off goes on where it was.
 
     Args:
-        cache_dir: where they are kept.
+        settings: where they are kept, and fetched from.
         console: where the bar is drawn; None: on standard error.
+        jars: what is to be there; None: what `cassandra.jars` lists.
 
     Raises:
-        JarsError: they cannot be fetched or kept.
+        JarsError: a jar is not here and could not be fetched, or is not what it should be.
     """
-    listing = cache_dir / f"{CASSANDRA.replace(':', '-')}.txt"
-    if (found := _listed(listing)) is not None:
-        return found
+    jars = listed() if jars is None else jars
+    kept = settings.cache_dir / f"cassandra-{VERSION}"
+    if _complete(kept, jars):
+        return kept
     try:
-        cache_dir.mkdir(parents=True, exist_ok=True)
-        with FileLock(cache_dir / "jars.lock"):
-            if (found := _listed(listing)) is not None:
-                return found
-            _drop_halves(cache_dir)
-            with _bar(console or Console(stderr=True)) as report:
-                found = _fetch(cache_dir, report)
-            # Written last: a listing that is there names jars that are whole.
-            listing.write_text("\n".join(map(str, found)))
-            return found
+        kept.mkdir(parents=True, exist_ok=True)
+        with FileLock(settings.cache_dir / "jars.lock"):
+            if not _complete(kept, jars):
+                missing = [jar for jar in jars if not jar.is_whole(kept / jar.name)]
+                _Fetch(settings, kept).run(missing, console or Console(stderr=True))
+                (kept / "complete").write_text(_digest(jars), encoding="ascii")
     except OSError as error:
         raise JarsError(
-            f"Cassandra's jars could not be fetched into {cache_dir} ({type(error).__name__}: {error}). "
-            "They come from Maven Central the first time: see that it can be reached and the disk has 200 MB free, "
-            "then start again; what is there already is kept"
+            f"Cassandra's jars cannot be kept in {kept} ({error}): make room there, or name another with LOGSTV_CACHE_DIR"
         ) from error
-    except RuntimeError as error:
-        raise JarsError(f"Cassandra's jars could not be resolved: {error}") from error
+    return kept
 
 
-def _listed(listing: Path) -> list[Path] | None:
-    """Give the jars of an earlier fetch, if all of them are still there."""
-    if not listing.is_file():
-        return None
-    found = [Path(line) for line in listing.read_text().splitlines() if line]
-    return found if found and all(path.is_file() for path in found) else None
+def _complete(kept: Path, jars: tuple[Jar, ...]) -> bool:
+    try:
+        return (kept / "complete").read_text(encoding="ascii") == _digest(jars) and all(
+            (kept / jar.name).stat().st_size == jar.size for jar in jars
+        )
+    except OSError:
+        return False
 
 
-def _drop_halves(cache_dir: Path) -> None:
-    """Remove jars whose download was cut off, which the resolver would take for whole."""
-    for jar in cache_dir.rglob("*.jar"):
-        if not zipfile.is_zipfile(jar):
-            jar.unlink()
+def _digest(jars: tuple[Jar, ...]) -> str:
+    return hashlib.sha256("".join(jar.sha256 for jar in jars).encode()).hexdigest()
 
 
-def _fetch(cache_dir: Path, report: Report) -> list[Path]:
-    # It warns of optional dependencies of dependencies that it leaves out.
-    logging.getLogger("jgo").setLevel(logging.ERROR)
-    context = MavenContext(
-        resolver=PythonResolver(progress_callback=report),
-        repo_cache=cache_dir / "maven",
-        remote_repos={"central": MAVEN_CENTRAL_URL},
-        timeout=_SECONDS,
+@contextmanager
+def _bar(console: Console, jars: int, size: int) -> Iterator[Callable[[int, int], None]]:
+    """Show how much has come; gives what is called with more jars, and more bytes."""
+    if not console.is_terminal:
+        console.print(f"Fetching Cassandra {VERSION}, once: {jars} jars, {size / 2**20:.0f} MiB.", soft_wrap=True)
+        yield lambda _jars, _size: None
+        return
+    columns = (
+        TextColumn("Fetching Cassandra, once: {task.fields[come]} of {task.fields[jars]} jars"),
+        BarColumn(),
+        DownloadColumn(binary_units=True),
+        TransferSpeedColumn(),
     )
-    builder = EnvironmentBuilder(context=context, cache_dir=cache_dir / "jgo", link_strategy=LinkStrategy.AUTO)
-    environment = builder.from_endpoint(CASSANDRA)
-    # jgo sorts them into jars/ and modules/; its own class path names only the first.
-    return sorted(Path(jar) for jar in environment.all_jars)
-
-
-@contextlib.contextmanager
-def _bar(console: Console) -> Iterator[Report]:
-    columns = (TextColumn("Fetching Cassandra 5.0.9"), BarColumn(), DownloadColumn(), TextColumn("{task.fields[jar]}"))
     with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task("jars", total=_EXPECTED_BYTES, jar="")
+        task = progress.add_task("", total=size, come=0, jars=jars)
+        come = 0
 
-        @contextlib.contextmanager
-        def report(name: str, _size: int) -> Iterator[Callable[[int], None]]:
-            progress.update(task, jar=name)
-            yield lambda count: progress.advance(task, count)
+        def advance(more_jars: int, more_bytes: int) -> None:
+            nonlocal come
+            come += more_jars
+            progress.update(task, advance=more_bytes, come=come)
 
-        yield report
+        yield advance
+
+
+class _Fetch:
+    """Brings jars into a folder, several at a time."""
+
+    def __init__(self, settings: NodeSettings, kept: Path) -> None:
+        self._kept = kept
+        self._url = settings.maven_url
+        self._staging = kept / "coming"
+        self._given_up = threading.Event()
+
+    def run(self, jars: list[Jar], console: Console) -> None:
+        shutil.rmtree(self._staging, ignore_errors=True)
+        lock = threading.Lock()
+        with (
+            _bar(console, len(jars), sum(jar.size for jar in jars)) as advance,
+            ThreadPoolExecutor(_CONNECTIONS, thread_name_prefix="jars") as pool,
+        ):
+
+            def locked(more_jars: int, more_bytes: int) -> None:
+                if self._given_up.is_set():
+                    raise JarsError("the fetch of Cassandra's jars was given up")
+                with lock:
+                    advance(more_jars, more_bytes)
+
+            fetches = [pool.submit(self._bring, jar, locked) for jar in jars]
+            try:
+                for fetch in fetches:
+                    fetch.result()
+            except BaseException:
+                self._given_up.set()
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+        shutil.rmtree(self._staging, ignore_errors=True)
+
+    def _bring(self, jar: Jar, advance: Callable[[int, int], None]) -> None:
+        target = self._kept / jar.name
+        ours = default_maven_repo() / jar.repository_path
+        if jar.is_whole(ours):
+            self._staging.mkdir(exist_ok=True)
+            shutil.copyfile(ours, self._staging / jar.name)
+            (self._staging / jar.name).replace(target)
+            advance(1, jar.size)
+            return
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                path = self._download(jar, advance)
+            except (
+                OSError,
+                RuntimeError,
+            ) as error:  # requests' errors are OSErrors, jgo's "not found" is a RuntimeError
+                if attempt < _ATTEMPTS and isinstance(error, OSError):
+                    continue
+                raise JarsError(
+                    f"Cassandra's jar {jar.name} could not be fetched from {self._url}; the first start needs a "
+                    f"network, or a Maven repository named by LOGSTV_MAVEN_URL ({_reason(error)})"
+                ) from error
+            if not jar.is_whole(path):
+                raise JarsError(
+                    f"{self._url} gave a {jar.name} that is not the one this version was made with; "
+                    "try again, or name another repository with LOGSTV_MAVEN_URL"
+                )
+            path.replace(target)
+            advance(1, 0)
+            return
+
+    def _download(self, jar: Jar, advance: Callable[[int, int], None]) -> Path:
+        come = 0
+
+        @contextmanager
+        def progress(_name: str, _size: int) -> Iterator[Callable[[int], None]]:
+            def update(more: int) -> None:
+                nonlocal come
+                come += more
+                advance(0, more)
+
+            yield update
+
+        context = MavenContext(
+            resolver=PythonResolver(progress_callback=progress),
+            repo_cache=self._staging / f"{jar.name}.{os.getpid()}",
+            remote_repos={"central": self._url.rstrip("/")},
+            timeout=_TIMEOUT_SECONDS,
+        )
+        artifact = context.project(jar.group, jar.artifact).at_version(jar.version).artifact(jar.classifier)
+        try:
+            path: Any = artifact.resolve()
+        except BaseException:
+            # jgo would take the torn file for whole.
+            shutil.rmtree(context.repo_cache, ignore_errors=True)
+            if come and not self._given_up.is_set():
+                advance(0, -come)
+            raise
+        return Path(path)
+
+
+def _reason(error: Exception) -> str:
+    """Give the innermost cause, which says more than what wraps it."""
+    while error.__cause__ or error.__context__:
+        error = error.__cause__ or error.__context__  # type: ignore[assignment]
+    return str(error)
+
+
+def _resolve() -> None:
+    """Write the list anew, from what the Maven repository says Cassandra needs."""
+    lines = []
+    for artifact in jgo.resolve(ENDPOINT):
+        content = artifact.resolve().read_bytes()
+        parts = (artifact.groupId, artifact.artifactId, artifact.version, artifact.classifier)
+        lines.append(f"{':'.join(filter(None, parts))} {len(content)} {hashlib.sha256(content).hexdigest()}\n")
+    head = [line for line in _LIST.read_text(encoding="utf-8").splitlines(keepends=True) if line.startswith("#")]
+    _LIST.write_text("".join(head + sorted(lines)), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    _resolve()
