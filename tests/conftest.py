@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Iterator
 from itertools import count
 
 import pytest
+from support.cassandra import cassandra
 
 from store.retention import Retention
 from store.schema import apply
@@ -78,7 +79,11 @@ async def store(_emptied_store: Store) -> Store:
         f"SELECT table_name FROM system_schema.tables WHERE keyspace_name = '{session.settings.keyspace}'"
     )
     await asyncio.gather(
-        *(session.execute(f"TRUNCATE {session.settings.keyspace}.{name}") for (name,) in tables if name != "schema_lock")
+        *(
+            session.execute(f"TRUNCATE {session.settings.keyspace}.{name}")
+            for (name,) in tables
+            if name != "schema_lock"
+        )
     )
     return _emptied_store
 
@@ -96,10 +101,7 @@ async def writer(store: Store) -> Writer:
 
 
 @pytest.fixture(scope="session")
-def cassandra_node() -> Iterator[tuple[str, int]]:
+def cassandra_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, int]]:
     """The Cassandra of this run: an existing cluster, a container, or a local node that is stopped at the end."""
-    points = os.environ.get("LOGSTV_CONTACT_POINTS")
-    if points:
-        yield points.split(",")[0], int(os.environ.get("LOGSTV_CQL_PORT", "9042"))
-        return
-    pytest.skip("the local node is being built")
+    with cassandra(tmp_path_factory.mktemp("cassandra")) as where:
+        yield where

@@ -72,7 +72,7 @@ class Guard:
         for number in (signal.SIGINT, signal.SIGHUP, signal.SIGPIPE):
             signal.signal(number, signal.SIG_IGN)
         with Path(self._spec["console"]).open("ab") as console:
-            java = subprocess.Popen(  # noqa: S603
+            java = subprocess.Popen(
                 self._spec["command"],
                 stdin=subprocess.DEVNULL,
                 stdout=console,

@@ -104,7 +104,7 @@ def folder(settings: NodeSettings, console: Console | None = None, jars: tuple[J
                 (kept / "complete").write_text(_digest(jars), encoding="ascii")
     except OSError as error:
         raise JarsError(
-            f"Cassandra's jars cannot be kept in {kept} ({error}): make room there, or name another with LOGSTV_CACHE_DIR"
+            f"Cassandra's jars cannot be kept in {kept} ({error}): make room, or name another with LOGSTV_CACHE_DIR"
         ) from error
     return kept
 

@@ -1,44 +1,39 @@
-"""Starts, finds and stops the local Cassandra node of a data folder."""
+"""The local node of a data folder: started by the first who uses it, shared by all, stopped with the last.
+
+Cassandra runs under `logstv.node.guard`; who uses it is known through `logstv.node.run`. The calls here block: from
+asyncio, put them on a thread.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
-import re
-import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from rich.console import Console
 
-from logstv.errors import NodeError, NodeStartError, NodeStopError
-from logstv.node import config, jars, java
-from logstv.node.config import Ring
-from logstv.node.lease import Lease
-from logstv.node.state import State
+from logstv.errors import NodeError, NodeInUseError, NodeStartError, NodeStopError
+from logstv.node import checks, config, guard, jars, java
+from logstv.node.config import Ring, Tuning
+from logstv.node.run import NodeState, RunFolder
 from logstv.settings import NodeSettings
 
-_START_SECONDS = 180.0
-_STOP_SECONDS = 70.0
 _LOOK_SECONDS = 0.1
-_FREE_BYTES = 1 << 30
-
-# What the log or the output of a node that died says, and what to tell the user.
-_SYMPTOMS = (
-    (r"Address already in use|BindException|in use by another process", "one of its ports is taken"),
-    (r"No space left on device", "the disk is full"),
-    (r"OutOfMemoryError|Could not reserve enough space|Initial heap size", "its heap is too small or does not fit"),
-    (r"UnsupportedClassVersionError|Unrecognized VM option", "this Java does not run it"),
-    (r"CommitLogReplayException|CorruptSSTableException|FSReadError", "its data files are damaged"),
-    (r"AccessDeniedException|Permission denied", "its folder cannot be written"),
-)
+_GUARD_SECONDS = 15.0  # what the guard may take beyond the node's own time
+# An OPTIONS request of the native protocol, which a node answers with SUPPORTED before anything else is said:
+# https://github.com/apache/cassandra/blob/cassandra-5.0/doc/native_protocol_v5.spec
+_OPTIONS = bytes((5, 0, 0, 0, 5, 0, 0, 0, 0))
+_SUPPORTED = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,19 +43,27 @@ class NodeStatus:
     Attributes:
         running: whether its process runs.
         answering: whether it answers on its CQL port.
+        stopping: whether it is being stopped.
+        detached: whether it stays when nobody uses it.
+        used: whether somebody uses it.
         pid: of its Java; None if it does not run.
         address: where it listens.
         cql_port: for CQL.
         memory_bytes: resident; None if it does not run.
+        up_seconds: since its start; None if it does not run.
         folder: where it keeps its data.
     """
 
     running: bool
     answering: bool
+    stopping: bool
+    detached: bool
+    used: bool
     pid: int | None
     address: str
     cql_port: int
     memory_bytes: int | None
+    up_seconds: float | None
     folder: str
 
 
@@ -71,24 +74,39 @@ class LocalNode:
         settings: which folder, ports, heap and Java.
         ring: its place among other nodes; None: it is alone.
         console: where progress is shown; None: on standard error.
+        tuning: what is different about this node.
     """
 
-    def __init__(self, settings: NodeSettings, ring: Ring | None = None, console: Console | None = None) -> None:
+    def __init__(
+        self,
+        settings: NodeSettings,
+        ring: Ring | None = None,
+        console: Console | None = None,
+        tuning: Tuning | None = None,
+    ) -> None:
         self.settings = settings
         self._ring = ring
+        self._tuning = tuning or Tuning()
         self._console = console or Console(stderr=True)
-        self._lease = Lease(settings.node_dir)
+        self._run = RunFolder(settings.node_dir / "run")
+        self._reading = checks.Reading.begin(self._logs)
+        self._deadline = 0.0
 
     @property
     def folder(self) -> Path:
         """The node's folder."""
         return self.settings.node_dir
 
+    @property
+    def state(self) -> NodeState | None:
+        """What is known of the node that runs: its processes, address and ports, which may differ from our settings."""
+        return self._run.state()
+
     def start(self, *, detached: bool = False, wait: bool = True) -> bool:
         """Have the node run, and be one of its users until `leave`.
 
         Args:
-            detached: let it run on when nobody uses it, until `stop`.
+            detached: let it run on when nobody uses it, until `stop`, and be no user of it.
             wait: return when it answers.
 
         Returns:
@@ -99,58 +117,93 @@ class LocalNode:
             JarsError: its jars cannot be fetched.
             NodeStartError: it did not start.
         """
-        self._prepare_folder()
-        with FileLock(self.folder / "start.lock"):
-            started = State.read(self.folder) is None
-            if started:
-                self._spawn(detached=detached)
-            elif not detached:
-                self._lease.take()
-        if wait:
-            self.wait_until_answering()
+        self._deadline = time.monotonic() + self.settings.node_start_timeout
+        try:
+            with self._turn():
+                self._until(self._run.use, "the node that is being stopped is still there")
+                started = not self._joined()
+                if started:
+                    self._launch()
+                if detached:
+                    self._run.detach(wanted=True)
+                if wait:
+                    self.wait_until_answering()
+        except BaseException:
+            self._run.leave()
+            raise
+        if detached:
+            self._run.leave()
         return started
 
-    def leave(self) -> None:
-        """Be a user of the node no more; its guard stops it when nobody is left."""
-        self._lease.release()
+    def leave(self, *, wait: bool = False) -> bool:
+        """Be a user of the node no more; its guard stops it when nobody is left.
 
-    def stop(self) -> bool:
-        """Stop the node, whoever uses it: it takes no more requests, writes what it holds to disk, and ends.
+        Args:
+            wait: if nobody is left, return when it has stopped.
+
+        Returns:
+            Whether it was seen to have stopped.
+
+        Raises:
+            NodeStopError: it did not drain in time and was killed.
+        """
+        was_user = self._run.using
+        self._run.leave()
+        if not (wait and was_user):
+            return False
+        with self._turn():
+            if self._run.detached or (self._run.used() and not self._is_stopping()):
+                return False
+            self._end()
+        return True
+
+    def stop(self, *, force: bool = False) -> bool:
+        """Stop the node, whoever started it: it takes no more requests, writes what it holds to disk, and ends.
+
+        Args:
+            force: stop it even while others use it.
 
         Returns:
             Whether it was running.
 
         Raises:
-            NodeStopError: it did not end in time and was killed; its commit log has what it had acknowledged.
+            NodeInUseError: others use it.
+            NodeStopError: it did not drain in time and was killed; its commit log has what it had acknowledged.
         """
-        self._lease.release()
-        state = State.read(self.folder)
-        if state is None:
+        self._run.leave()
+        if not self._run.runs():
             return False
-        # Cassandra drains in its shutdown hook (StorageService.drainOnShutdown).
-        os.kill(state.pid, signal.SIGTERM)
-        if not _until(lambda: not state.is_alive(), _STOP_SECONDS):
-            os.kill(state.pid, signal.SIGKILL)
-            raise NodeStopError(f"the node did not stop within {_STOP_SECONDS:.0f} s and was killed; start it again: "
-                                "what it had acknowledged is in its commit log")  # fmt: skip
-        _until(lambda: not (self.folder / "node.json").exists() or not psutil.pid_exists(state.guard), 5)
-        return True
+        with self._turn():
+            if not force and self._run.used() and not self._is_stopping():
+                raise NodeInUseError(
+                    "the node is in use, by `logstv up` or the like: stop that first, and the node stops with it; "
+                    "or stop it under its users with --force"
+                )
+            self._run.detach(wanted=False)
+            return self._end()
 
     def status(self) -> NodeStatus:
         """Say how the node is."""
-        state = State.read(self.folder)
-        memory = psutil.Process(state.pid).memory_info().rss if state else None
+        state = self._run.state()
+        memory = None
+        if state is not None:
+            with contextlib.suppress(psutil.Error):
+                memory = psutil.Process(state.pid).memory_info().rss
         return NodeStatus(
-            running=state is not None,
-            answering=state is not None and self._answers(),
+            running=self._run.runs(),
+            answering=state is not None and answers(state.address, state.cql_port),
+            stopping=state is not None and state.stopping,
+            detached=state is not None and self._run.detached,
+            used=state is not None and self._run.used(),
             pid=state.pid if state else None,
-            address=self.settings.node_address,
-            cql_port=self.settings.cql_port,
+            address=state.address if state else self.settings.node_address,
+            cql_port=state.cql_port if state else self.settings.cql_port,
             memory_bytes=memory,
+            up_seconds=max(0.0, time.time() - state.started) if state else None,
             folder=str(self.folder),
         )
 
-    def nodetool(self, arguments: list[str], *, capture: bool = False) -> subprocess.CompletedProcess[str]:
+    def nodetool(self, arguments: Sequence[str], *, capture: bool = False) -> subprocess.CompletedProcess[str]:
         """Run Cassandra's nodetool against the node.
 
         Args:
@@ -160,10 +213,12 @@ class LocalNode:
         Raises:
             NodeError: the node does not run.
         """
-        if State.read(self.folder) is None:
+        state = self._run.state()
+        if state is None:
             raise NodeError(f"no node runs in {self.folder}: start it with `logstv node start`")
-        command = config.nodetool_command(self._java(), self._jars(), self.settings, arguments)
-        return subprocess.run(command, check=False, text=True, capture_output=capture)
+        program, kept = java.find(self.settings.java).path, jars.folder(self.settings, self._console)
+        command = config.nodetool_command(program, kept, self.settings, state.jmx_port)
+        return subprocess.run([*command, *arguments], check=False, text=True, capture_output=capture)
 
     def wait_until_answering(self) -> None:
         """Wait until the node answers on its CQL port.
@@ -171,109 +226,144 @@ class LocalNode:
         Raises:
             NodeStartError: it ended instead, or took too long.
         """
-        spinner = self._console.status(f"Starting Cassandra 5.0 on {self.settings.node_address} ...")
-        with spinner:
-            if _until(lambda: self._answers() or not self._alive(), _START_SECONDS) and self._alive():
-                return
-        if self._alive():
-            raise NodeStartError(f"Cassandra did not answer within {_START_SECONDS:.0f} s; its log is {self._log}")
-        self._lease.release()
-        raise NodeStartError(f"Cassandra did not start: {self._diagnosis()}")
+        deadline = max(self._deadline, time.monotonic() + self.settings.node_start_timeout)
+        with self._console.status(f"Starting Cassandra {jars.VERSION} on {self.settings.node_address} ..."):
+            while self._run.runs():
+                state = self._run.state()
+                if state is not None and answers(state.address, state.cql_port):
+                    return
+                if time.monotonic() > deadline:
+                    raise NodeStartError(
+                        f"Cassandra did not answer within {self.settings.node_start_timeout:.0f} s "
+                        f"(LOGSTV_NODE_START_TIMEOUT); its log is {config.log_file(self.settings)}"
+                    )
+                time.sleep(_LOOK_SECONDS)
+        ended = self._run.last_exit() or {}
+        raise NodeStartError(f"Cassandra did not start: {checks.why(self._reading, self.settings, ended.get('code'))}")
 
-    def _prepare_folder(self) -> None:
+    @contextlib.contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Be the only one who starts or stops the node."""
+        turn = FileLock(self.folder / "run" / "start.lock")
         try:
-            for name in ("logs", "tmp", "data"):
-                (self.folder / name).mkdir(parents=True, exist_ok=True)
-            free = shutil.disk_usage(self.folder).free
+            self._run.make()
+            turn.acquire(blocking=False)
         except OSError as error:
+            raise NodeStartError(checks.unwritable(self.folder, error)) from error
+        except Timeout:
+            # The other one may be fetching jars, which has no end that could be told beforehand.
+            with self._console.status("Another logstv is starting or stopping the local node; waiting for it ..."):
+                turn.acquire()
+        try:
+            yield
+        finally:
+            turn.release()
+
+    def _joined(self) -> bool:
+        """Join the node that runs; False when none does, or it is on its way out, which is waited for."""
+        while self._run.runs():
+            state = self._run.state()
+            if state is not None and not state.guarded:
+                _signal(state.pid, signal.SIGTERM)  # nobody would stop it; see logstv.node.guard
+            elif state is not None and not state.stopping:
+                return True
+            if time.monotonic() > self._deadline:
+                raise NodeStartError(f"what runs in {self.folder} neither answers nor ends; see {self._logs}")
+            time.sleep(_LOOK_SECONDS)
+        return False
+
+    def _launch(self) -> None:
+        settings = self.settings
+        checks.before_start(settings)
+        found = java.find(settings.java)
+        kept = jars.folder(settings, self._console)
+        config.write(settings, self._ring, self._tuning)
+        self._run.detach(wanted=False)
+        self._reading = checks.Reading.begin(self._logs)
+        spec = {
+            "command": config.server_command(found.path, kept, settings, self._ring, self._tuning),
+            "run": str(self._run.path),
+            "cwd": str(self.folder),
+            "console": str(self._logs / "java.log"),
+            "stop_timeout": settings.node_stop_timeout,
+            "state": {
+                "started": time.time(),
+                "address": settings.node_address,
+                "cql_port": settings.cql_port,
+                "storage_port": settings.node_storage_port,
+                "jmx_port": settings.node_jmx_port,
+            },
+        }
+        self._stand_guard(spec)
+
+    def _stand_guard(self, spec: dict[str, object]) -> None:
+        """Start the guard, which leaves us at once: in a session of its own no Ctrl-C reaches it."""
+        with (self._logs / "guard.log").open("ab") as log:
+            started = subprocess.run(
+                [sys.executable, "-I", guard.__file__],
+                input=json.dumps(spec).encode(),
+                stdout=log,
+                stderr=log,
+                cwd=self.folder,
+                start_new_session=True,
+                check=False,
+            )
+        if started.returncode != 0:
             raise NodeStartError(
-                f"the folder {self.folder} cannot be used ({error.strerror}): "
-                "name another with LOGSTV_DATA_DIR, or make it writable"
-            ) from error
-        if free < _FREE_BYTES and State.read(self.folder) is None:
-            raise NodeStartError(
-                f"only {free >> 20} MiB are free where {self.folder} lies, and Cassandra needs at least "
-                f"{_FREE_BYTES >> 20}: free some, or name another folder with LOGSTV_DATA_DIR"
+                f"the node's guard did not start (exit code {started.returncode}); see {self._logs / 'guard.log'}"
             )
 
-    def _spawn(self, *, detached: bool) -> None:
-        java_path, jar_paths = self._java(), self._jars()
-        self._check_ports()
-        State.remove(self.folder)
-        config.write(self.settings, self._ring)
-        for stale in (self._log, self.folder / "logs" / "java.log"):
-            if stale.exists():
-                stale.replace(stale.with_suffix(".before.log"))
-        if not detached:
-            self._lease.take()
-        command = config.server_command(java_path, jar_paths, self.settings, self._ring)
-        guard = [sys.executable, "-m", "logstv.node.guard", str(self.folder), "detached" if detached else "leased"]
-        # In a session of its own a Ctrl-C in the terminal does not reach it before its users are done.
-        process = subprocess.Popen([*guard, *command], stdin=subprocess.DEVNULL, start_new_session=True)
-        if not _until(lambda: State.read(self.folder) is not None or process.poll() is not None, 30):
-            raise NodeStartError("the node's guard did not start it within 30 s")
+    def _is_stopping(self) -> bool:
+        state = self._run.state()
+        return state is not None and state.stopping
 
-    def _check_ports(self) -> None:
-        wanted = {
-            "LOGSTV_CQL_PORT": (self.settings.node_address, self.settings.cql_port),
-            "LOGSTV_NODE_STORAGE_PORT": (self.settings.node_address, self.settings.node_storage_port),
-            "LOGSTV_NODE_JMX_PORT": ("127.0.0.1", self.settings.node_jmx_port),
-        }
-        for setting, (address, port) in wanted.items():
-            with socket.socket() as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                try:
-                    probe.bind((address, port))
-                except OSError as error:
-                    raise NodeStartError(
-                        f"port {port} on {address} cannot be had ({error.strerror}): stop what uses it, "
-                        f"or choose another port with {setting}"
-                    ) from error
-
-    def _answers(self) -> bool:
-        try:
-            with socket.create_connection((self.settings.node_address, self.settings.cql_port), timeout=1):
-                return True
-        except OSError:
+    def _end(self) -> bool:
+        """End the node and wait until it is gone; say whether there was one."""
+        deadline = time.monotonic() + self.settings.node_stop_timeout + _GUARD_SECONDS
+        state, told = self._run.state(), False
+        if not self._run.runs():
             return False
+        with self._console.status("Stopping Cassandra ..."):
+            while self._run.runs() and time.monotonic() < deadline:
+                state = self._run.state() or state
+                if state is not None and not told:
+                    _signal(state.guard_pid if state.guarded else state.pid, signal.SIGTERM)
+                    told = True
+                time.sleep(_LOOK_SECONDS)
+        killed = (self._run.last_exit() or {}).get("how") == "killed"
+        if self._run.runs() and state is not None:
+            _signal(state.pid, signal.SIGKILL)
+            killed = True
+        if killed:
+            raise NodeStopError(
+                f"the node did not drain within {self.settings.node_stop_timeout:.0f} s (LOGSTV_NODE_STOP_TIMEOUT) and "
+                "was killed; start it again: what it had acknowledged is in its commit log"
+            )
+        return True
 
-    def _alive(self) -> bool:
-        return State.read(self.folder) is not None
+    def _until(self, condition: Callable[[], bool], sentence: str) -> None:
+        deadline = max(self._deadline, time.monotonic() + self.settings.node_stop_timeout + _GUARD_SECONDS)
+        while not condition():
+            if time.monotonic() > deadline:
+                raise NodeStartError(f"{sentence}; see {self._logs}")
+            time.sleep(_LOOK_SECONDS)
 
     @property
-    def _log(self) -> Path:
-        return config.log_file(self.settings)
-
-    def _java(self) -> Path:
-        return java.find(self.settings.java).path
-
-    def _jars(self) -> list[Path]:
-        return jars.jars(self.settings.cache_dir, self._console)
-
-    def _diagnosis(self) -> str:
-        """Say, from what it left behind, why the node ended."""
-        texts = [_tail(self.folder / "logs" / "java.log"), _tail(self._log)]
-        for pattern, meaning in _SYMPTOMS:
-            if any(re.search(pattern, text) for text in texts):
-                return f"{meaning}; its log is {self._log}"
-        told = [line for text in texts for line in text.splitlines() if "ERROR" in line or "Error" in line]
-        return f"{told[-1].strip() if told else 'its log says no more'}; its log is {self._log}"
+    def _logs(self) -> Path:
+        return self.folder / "logs"
 
 
-def _tail(path: Path, size: int = 64 * 1024) -> str:
+def answers(address: str, port: int, *, timeout: float = 2.0) -> bool:
+    """Say whether a node answers there in CQL's protocol, within so many seconds."""
     try:
-        with path.open("rb") as file:
-            file.seek(max(0, path.stat().st_size - size))
-            return file.read().decode("utf-8", "replace")
+        with socket.create_connection((address, port), timeout=timeout) as connection:
+            connection.sendall(_OPTIONS)
+            head = connection.recv(9)
     except OSError:
-        return ""
+        return False
+    return len(head) >= 5 and head[4] == _SUPPORTED
 
 
-def _until(holds: Callable[[], bool], seconds: float) -> bool:
-    """Wait until something holds; say whether it did in time."""
-    deadline = time.monotonic() + seconds
-    while not holds():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(_LOOK_SECONDS)
-    return True
+def _signal(pid: int, number: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, number)
