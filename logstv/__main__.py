@@ -1,0 +1,56 @@
+"""The `logstv` command: one group or command a module of `logstv.commands`, put together here.
+
+What goes wrong on purpose ends as one sentence on standard error and exit code 1; a traceback is a fault of ours.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+from pydantic import ValidationError
+
+from logstv.commands import node
+from logstv.errors import LogstvError
+from store.errors import StoreError
+
+# The base of each room's errors: what they say is meant for people.
+ROOM_ERRORS: tuple[type[Exception], ...] = (LogstvError, StoreError)
+
+app = typer.Typer(
+    name="logstv",
+    help="Chat logs of Twitch channels in Apache Cassandra: one table for each question.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(node.app, name="node")
+
+
+def main() -> None:
+    """Run the command."""
+    try:
+        app()
+    except ROOM_ERRORS as error:
+        _fail(str(error))
+    except ValidationError as error:
+        _fail(_setting(error))
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _fail(sentence: str) -> None:
+    print(f"logstv: {sentence}", file=sys.stderr)  # noqa: T201 - the command's last word
+    sys.exit(1)
+
+
+def _setting(error: ValidationError) -> str:
+    """Say which setting makes no sense, under the name it has in the environment."""
+    first = error.errors()[0]
+    reason = first["msg"].removeprefix("Value error, ")
+    return f"LOGSTV_{'_'.join(str(part) for part in first['loc']).upper()}={first['input']!s}: {reason}"
+
+
+if __name__ == "__main__":
+    main()
