@@ -5,7 +5,6 @@ The files are bounded: the newest lines push out the oldest.
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 
@@ -42,7 +41,7 @@ class Quarantine:
         record = orjson.dumps({"at_ms": time.time_ns() // 1_000_000, "reason": reason, "line": text}) + b"\n"
         try:
             if self.path.exists() and self.path.stat().st_size + len(record) > self._most_bytes:
-                os.replace(self.path, self.path.with_suffix(".old.ndjson"))
+                self.path.replace(self.path.with_suffix(".old.ndjson"))
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self.path.open("ab") as file:
                 file.write(record)

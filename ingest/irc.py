@@ -1,0 +1,213 @@
+"""Reads Twitch's chat over IRC, anonymously: channels spread over connections, joins confirmed, silence noticed.
+
+One connection is `ingest.irc_connection`'s; what the server allows is kept by `ingest.pacing`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import ssl
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+from urllib.parse import urlsplit
+
+import structlog
+
+from ingest.errors import LoginRefused, SourceUrlError
+from ingest.irc_connection import IrcConnection
+from ingest.pacing import Budget
+from ingest.settings import IngestSettings
+from ingest.source import ReceivedLine
+
+log = structlog.get_logger(__name__)
+
+_CHUNKS_WAITING = 16
+_BACKOFF_SECONDS = (0.5, 60.0)
+_LOGIN_REFUSED_SECONDS = 120.0
+_STEADY_SECONDS = 60.0
+"""A connection that held this long was a good one: the next attempt does not wait long."""
+
+
+@dataclass(slots=True)
+class IrcCounts:
+    """What was seen on all connections.
+
+    Attributes:
+        connections: how many are open.
+        opened: how many ever were.
+        lines: how many lines were read.
+        ignored: lines that have no place in a log, by command.
+        too_long: lines that were skipped for their length.
+    """
+
+    connections: int = 0
+    opened: int = 0
+    lines: int = 0
+    too_long: int = 0
+    ignored: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(slots=True)
+class ChannelState:
+    """How the reading of a channel stands.
+
+    Attributes:
+        login: the channel's.
+        channel_id: as its ROOMSTATE said; None until the first.
+        joined: whether a connection is in it now.
+        connection: which one.
+        failure: why the last join failed; empty if it did not.
+        retry_at: when to ask again, by the loop's clock.
+    """
+
+    login: str
+    channel_id: int | None = None
+    joined: bool = False
+    connection: IrcConnection | None = None
+    failure: str = ""
+    retry_at: float = 0.0
+
+
+@dataclass(slots=True)
+class _Link:
+    """Some channels that share a connection, and the task that keeps it up."""
+
+    channels: dict[str, ChannelState] = field(default_factory=dict)
+    current: IrcConnection | None = None
+    task: asyncio.Task[None] | None = None
+
+
+class IrcSource:
+    """Chat lines of a set of channels, for as long as it is entered.
+
+    Attributes:
+        counts: what was seen.
+    """
+
+    def __init__(self, settings: IngestSettings, channels: Iterable[str] = ()) -> None:
+        self.counts = IrcCounts()
+        self._settings = settings
+        self._host, self._port, self._tls = _address(settings)
+        self._first = tuple(channels) or settings.channels
+        self._links: list[_Link] = []
+        self._chunks: asyncio.Queue[list[ReceivedLine] | None] = asyncio.Queue(_CHUNKS_WAITING)
+        self._joins = Budget(settings.irc_joins_per_10s, 10.0)
+        self._pace = Budget(1, settings.irc_connection_pause)
+        self._tasks: asyncio.TaskGroup | None = None
+
+    async def __aenter__(self) -> Self:
+        self._tasks = await asyncio.TaskGroup().__aenter__()
+        for login in self._first:
+            self.join(login)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._tasks is not None
+        for link in self._links:
+            if link.task is not None:
+                link.task.cancel()
+        await self._tasks.__aexit__(kind, error, trace)
+
+    async def chunks(self) -> AsyncIterator[list[ReceivedLine]]:
+        """Yield the chat lines as they come; end after `stop`."""
+        while (chunk := await self._chunks.get()) is not None:
+            yield chunk
+
+    async def stop(self) -> None:
+        """Have `chunks` end after what was read."""
+        await self._chunks.put(None)
+
+    def join(self, login: str) -> None:
+        """Read a channel too; harmless if it is read already."""
+        if any(login in link.channels for link in self._links):
+            return
+        for link in self._links:
+            if len(link.channels) < self._settings.irc_channels_per_connection:
+                break
+        else:
+            assert self._tasks is not None
+            link = _Link()
+            self._links.append(link)
+            link.task = self._tasks.create_task(self._keep_up(link))
+        link.channels[login] = ChannelState(login)
+
+    async def part(self, login: str) -> None:
+        """Read a channel no more."""
+        for link in self._links:
+            if link.channels.pop(login, None) is not None and link.current is not None:
+                await link.current.part(login)
+
+    @property
+    def channels(self) -> list[ChannelState]:
+        """How the reading of each channel stands."""
+        return [state for link in self._links for state in link.channels.values()]
+
+    async def _keep_up(self, link: _Link) -> None:
+        """Keep a connection for a link's channels; on RECONNECT open the next one before the old is closed."""
+        pause, longest = _BACKOFF_SECONDS
+        async with asyncio.TaskGroup() as group:
+            while True:
+                await self._pace.turn()
+                started = asyncio.get_running_loop().time()
+                connection = IrcConnection(self._settings, link.channels, self._joins, self.counts, self._chunks)
+                previous, link.current = link.current, connection
+                live = group.create_task(self._live(connection, previous))
+                moved_on = group.create_task(connection.reconnect_asked.wait())
+                await asyncio.wait([live, moved_on], return_when=asyncio.FIRST_COMPLETED)
+                moved_on.cancel()
+                if not live.done():
+                    log.info("irc.reconnect_asked", channels=len(link.channels))
+                    continue
+                refused = live.result()
+                held = asyncio.get_running_loop().time() - started
+                pause = _BACKOFF_SECONDS[0] if held > _STEADY_SECONDS else min(pause * 2, longest)
+                await asyncio.sleep(_LOGIN_REFUSED_SECONDS if refused else pause * random.uniform(0.5, 1.0))
+
+    async def _live(self, connection: IrcConnection, previous: IrcConnection | None) -> bool:
+        """Run one connection to its end; say whether the login was refused."""
+        if previous is not None:
+            connection.replaces(previous)
+        self.counts.opened += 1
+        try:
+            await connection.run(self._host, self._port, self._tls)
+        except LoginRefused as error:
+            log.error("irc.login_refused", reason=str(error))
+            return True
+        except (OSError, TimeoutError, asyncio.IncompleteReadError) as error:
+            log.warning("irc.connection_lost", host=self._host, reason=str(error) or type(error).__name__)
+        finally:
+            with contextlib.suppress(OSError):
+                await connection.close()
+        return False
+
+
+def _address(settings: IngestSettings) -> tuple[str, int, ssl.SSLContext | None]:
+    """Take the server's address apart.
+
+    Raises:
+        SourceUrlError: it is none, or the certificate authority cannot be read.
+    """
+    wrong = (
+        f"{settings.irc_url!r} is no chat server: write ircs://host:port (TLS) or irc://host:port, as LOGSTV_IRC_URL"
+    )
+    try:
+        url = urlsplit(settings.irc_url)
+        port = url.port
+    except ValueError as error:
+        raise SourceUrlError(wrong) from error
+    if url.scheme not in ("irc", "ircs") or not url.hostname or url.path.strip("/"):
+        raise SourceUrlError(wrong)
+    if url.scheme == "irc":
+        return url.hostname, port or 6667, None
+    try:
+        context = ssl.create_default_context(cafile=settings.irc_ca)
+    except OSError as error:
+        raise SourceUrlError(f"LOGSTV_IRC_CA names {settings.irc_ca}, which holds no certificates: {error}") from error
+    return url.hostname, port or 6697, context

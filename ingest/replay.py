@@ -1,0 +1,162 @@
+"""Reads raw IRC lines from files, plain or gzip, as if they were being said."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import re
+import time
+import zlib
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from pathlib import Path
+
+from ingest.errors import ReplayError
+from ingest.source import ReceivedLine
+from ingest.wire import LineSplitter, command_of, is_chat
+from store import tags
+
+_PIECE_BYTES = 256 * 1024
+_GZIP = b"\x1f\x8b"
+_SENT = re.compile(r"(?<![^@;])(tmi-sent-ts|rm-received-ts)=(\d{1,18})(?=[; ])")
+_OWN_ID = re.compile(r"[@;]id=[^; ]")
+_SECONDS_REMEMBERED = 120
+
+Progress = Callable[[int], None]
+"""Called with the bytes of the files that were read since the last call."""
+
+
+class Replay:
+    """The lines of some files, one after the other.
+
+    Attributes:
+        ignored: how many lines were no chat.
+        too_long: how many were too long and skipped.
+
+    Args:
+        paths: raw IRC lines, ended by LF or CR LF; a file that begins as gzip is inflated.
+        shift_to_now: move all times by the same, so that the newest line of all files is said now.
+        rate: lines a second; None: as fast as they are taken.
+        progress: told of what is read.
+    """
+
+    def __init__(
+        self,
+        paths: Sequence[Path],
+        *,
+        shift_to_now: bool = False,
+        rate: float | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        self.ignored = 0
+        self.too_long = 0
+        self._paths = paths
+        self._shift = shift_to_now
+        self._rate = rate
+        self._progress = progress or (lambda _count: None)
+
+    async def chunks(self) -> AsyncIterator[list[ReceivedLine]]:
+        """Yield the chat lines of the files, in their order.
+
+        Raises:
+            ReplayError: a file cannot be read, or is damaged; the lines before the damage were yielded.
+        """
+        shift_ms = 0
+        if self._shift:
+            newest = await asyncio.to_thread(self._newest_ms)
+            shift_ms = time.time_ns() // 1_000_000 - newest if newest else 0
+        started, given = time.monotonic(), 0
+        for path in self._paths:
+            pieces = self._pieces(path, self._progress)
+            occurrences = _Occurrences()
+            while (lines := await asyncio.to_thread(next, pieces, None)) is not None:
+                chunk = [self._received(line, shift_ms, occurrences) for line in lines]
+                for part in self._paced(chunk):
+                    if self._rate is not None:
+                        await asyncio.sleep(started + given / self._rate - time.monotonic())
+                    given += len(part)
+                    yield part
+
+    def _paced(self, chunk: list[ReceivedLine]) -> Iterator[list[ReceivedLine]]:
+        """Cut a chunk into parts of about a twentieth of a second each, if there is a rate."""
+        size = len(chunk) if self._rate is None else max(1, int(self._rate / 20))
+        for start in range(0, len(chunk), size or 1):
+            yield chunk[start : start + size]
+
+    def _received(self, line: str, shift_ms: int, occurrences: _Occurrences) -> ReceivedLine:
+        if shift_ms:
+            line = _SENT.sub(lambda match: f"{match[1]}={int(match[2]) + shift_ms}", line)
+        return ReceivedLine(line, occurrence=occurrences.count(line))
+
+    def _pieces(self, path: Path, progress: Progress) -> Iterator[list[str]]:
+        """Yield the chat lines of a file, some at a time."""
+        splitter, count = LineSplitter(), 0
+        try:
+            with path.open("rb") as raw:
+                stream = gzip.GzipFile(fileobj=raw) if raw.peek(2)[:2] == _GZIP else raw
+                at = 0
+                while piece := stream.read(_PIECE_BYTES):
+                    progress(raw.tell() - at)
+                    at = raw.tell()
+                    lines = self._chat(splitter.feed(piece))
+                    count += len(lines)
+                    yield lines
+                yield self._chat(splitter.feed(b"\n"))
+        except (OSError, EOFError, zlib.error) as error:
+            raise ReplayError(
+                f"{path} cannot be read further: {error}. {count:,} lines before that were taken"
+            ) from error
+        finally:
+            self.too_long += splitter.too_long
+
+    def _chat(self, lines: list[str]) -> list[str]:
+        chat = [line for line in lines if is_chat(command_of(line))]
+        self.ignored += len(lines) - len(chat)
+        return chat
+
+    def _newest_ms(self) -> int:
+        newest = 0
+        for path in self._paths:
+            for lines in self._pieces(path, lambda _count: None):
+                for line in lines:
+                    sent = (
+                        tags.number(tags.find(line[1:].partition(" ")[0], "tmi-sent-ts")) if line[:1] == "@" else None
+                    )
+                    newest = max(newest, sent or 0)
+        self.ignored = self.too_long = 0
+        return newest
+
+
+class _Occurrences:
+    """Tells byte-equal lines without an id apart, as long as they stand within the same second of a file.
+
+    Old lines have no id and times in whole seconds; two that are equal are two messages. An equal CLEARCHAT or
+    CLEARMSG is the same event, recorded twice.
+    """
+
+    def __init__(self) -> None:
+        self._seen: dict[int, dict[str, int]] = {}
+
+    def count(self, line: str) -> int:
+        """Give how many such lines came before this one in its second."""
+        if _OWN_ID.search(line.partition(" ")[0]) or command_of(line) in ("CLEARCHAT", "CLEARMSG"):
+            return 0
+        sent = _SENT.search(line.partition(" ")[0] + " ")
+        second = int(sent[2]) // 1000 if sent else 0
+        seen = self._seen.setdefault(second, {})
+        before = seen.get(line, 0)
+        seen[line] = before + 1
+        while len(self._seen) > _SECONDS_REMEMBERED:
+            del self._seen[next(iter(self._seen))]
+        return before
+
+
+def total_bytes(paths: Sequence[Path]) -> int:
+    """Give the size of some files, for a progress bar.
+
+    Raises:
+        ReplayError: one cannot be read.
+    """
+    try:
+        return sum(path.stat().st_size for path in paths)
+    except OSError as error:
+        raise ReplayError(f"{error.filename} cannot be read: {error.strerror}") from error

@@ -1,0 +1,61 @@
+"""The ingest's settings, from the environment."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+class IngestSettings(BaseSettings):
+    """What is read, and how the chat server is treated."""
+
+    model_config = SettingsConfigDict(env_prefix="LOGSTV_", frozen=True, extra="ignore")
+
+    irc_url: str = Field(
+        default="ircs://irc.chat.twitch.tv:6697",
+        description="The chat server: ircs://host:port with TLS, irc://host:port without.",
+    )
+    irc_ca: Path | None = Field(
+        default=None, description="The authority that signed the chat server's certificate (PEM); empty: the system's."
+    )
+    channels: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(), description="The logins of the channels to read, separated by commas."
+    )
+    worker: str = Field(
+        default_factory=lambda: f"{socket.gethostname()}-{os.getpid()}", description="What this worker is called."
+    )
+    # Twitch's limits: https://dev.twitch.tv/docs/chat/irc/#rate-limits; how many channels an anonymous connection may
+    # join and how quickly connections may follow each other is what recent-messages2 found out (its config.toml).
+    irc_channels_per_connection: int = Field(default=90, ge=1, le=1000, description="Channels on one connection.")
+    irc_joins_per_10s: int = Field(default=20, ge=1, description="Joins in ten seconds, over all connections.")
+    irc_connection_pause: float = Field(default=0.55, ge=0, description="Seconds between two new connections.")
+    irc_join_timeout: float = Field(default=15, gt=0, description="Seconds after which a join without answer failed.")
+    irc_join_retry: float = Field(default=300, gt=0, description="Seconds until a failed join is tried again.")
+    irc_silence: float = Field(
+        default=60, gt=0, description="Seconds without a line after which the server is asked whether it lives."
+    )
+
+    @field_validator("channels", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            value = [name for name in re.split(r"[,\s]+", value) if name]
+        return tuple(channel_login(name) for name in value) if isinstance(value, list | tuple) else value
+
+
+def channel_login(name: str) -> str:
+    """Give a channel's login in its plain form: lower case, without `#` or `@`.
+
+    Raises:
+        ValueError: it is no login.
+    """
+    login = name.strip().lstrip("#@").lower()
+    if not re.fullmatch(r"[a-z0-9_]{1,25}", login):
+        raise ValueError(f"{name!r} is no channel: a login has 1 to 25 of a-z, 0-9 and _")
+    return login
