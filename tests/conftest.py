@@ -10,8 +10,9 @@ from collections.abc import AsyncIterator, Iterator
 from itertools import count
 
 import pytest
-from support.cassandra import cassandra
+from support.cassandra import cassandra, local_cluster
 
+from logstv.node.cluster import LocalCluster
 from store.retention import Retention
 from store.schema import apply
 from store.settings import StoreSettings
@@ -105,3 +106,10 @@ def cassandra_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[s
     """The Cassandra of this run: an existing cluster, a container, or a local node that is stopped at the end."""
     with cassandra(tmp_path_factory.mktemp("cassandra")) as where:
         yield where
+
+
+@pytest.fixture(scope="session")
+def cassandra_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
+    """Three nodes on 127.0.0.1, .2 and .3; tests that use it are marked `cluster`, and leave all three up."""
+    with local_cluster(tmp_path_factory.mktemp("cluster")) as cluster:
+        yield cluster

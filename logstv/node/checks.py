@@ -16,6 +16,7 @@ from logstv.errors import NodeStartError
 from logstv.settings import NodeSettings
 
 _TAIL_BYTES = 64 * 1024
+_WELL = re.compile(r"\S+ (?:INFO|DEBUG) ")
 
 
 def before_start(settings: NodeSettings) -> None:
@@ -109,8 +110,9 @@ class Reading:
         return cls(console, system, _size(console), _size(system))
 
     def text(self) -> str:
-        """Give what came since, at most its last 64 KiB of each log."""
-        return _since(self.system, self.system_size) + _since(self.console, self.console_size)
+        """Give what came since, at most the last 64 KiB of each log, without what it says when all is well."""
+        lines = (_since(self.system, self.system_size) + _since(self.console, self.console_size)).splitlines()
+        return "\n".join(line for line in lines if not _WELL.match(line))
 
 
 def _size(path: Path) -> int:
@@ -138,7 +140,7 @@ _CAUSES = (
         "one of its ports was taken while it started ({ports}): stop what listens there, or choose others",
     ),
     (
-        r"OutOfMemoryError|Could not reserve enough space|Too small (?:maximum|initial) heap|Cannot allocate memory",
+        r"java\.lang\.OutOfMemoryError|Could not reserve enough space|Too small \w+ heap|Cannot allocate memory",
         "it had not enough memory with a heap of {heap}: give it more with LOGSTV_NODE_HEAP, or free some",
     ),
     (
@@ -179,7 +181,9 @@ def why(reading: Reading, settings: NodeSettings, code: int | None) -> str:
             return sentence.format(**known)
     if code in (-9, 137):
         return "it was killed from outside: by hand, or by the kernel, which does that when memory runs out"
-    errors = re.findall(r"^(?:ERROR|FATAL).* - (.+)$|^(?:Error:|Caused by:|Exception.*?:) ?(.+)$", text, re.MULTILINE)
+    errors = re.findall(
+        r"^\S+ (?:ERROR|FATAL) \w+: (.+)$|^(?:Error:|Caused by:|Exception.*?:) ?(.+)$", text, re.MULTILINE
+    )
     words = next((first or second for first, second in reversed(errors)), "")
     last = words or next((line for line in reversed(text.splitlines()) if line.strip()), "it left no word")
     return f"{last.strip()} (exit code {code}; its log is {reading.system})"

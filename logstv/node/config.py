@@ -194,19 +194,3 @@ def server_command(java: Path, jars: Path, settings: NodeSettings, ring: Ring | 
         f"{jars}/*",
         "org.apache.cassandra.service.CassandraDaemon",
     ]
-
-
-def nodetool_command(java: Path, jars: Path, settings: NodeSettings, jmx_port: int) -> list[str]:
-    """Give the command line of nodetool, to which its arguments are to be added."""
-    return [
-        str(java),
-        *MODULE_FLAGS,
-        "-Xmx128m",
-        f"-Duser.home={settings.node_dir / 'tmp'}",  # it keeps a history of its commands there
-        *properties(settings, "logback-tools.xml"),
-        "-cp",
-        f"{jars}/*",
-        "org.apache.cassandra.tools.NodeTool",
-        "-p",
-        str(jmx_port),
-    ]

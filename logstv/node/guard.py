@@ -57,6 +57,7 @@ class Guard:
 
     def __init__(self, spec: dict[str, Any], alive: int) -> None:
         self._run = Path(spec["run"])
+        self._own = lock(self._run / "guard", fcntl.LOCK_EX)  # let go by the kernel when this process ends
         self._spec = spec
         self._alive = alive
         self._told = False

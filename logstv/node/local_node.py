@@ -23,7 +23,7 @@ from filelock import FileLock, Timeout
 from rich.console import Console
 
 from logstv.errors import NodeError, NodeInUseError, NodeStartError, NodeStopError
-from logstv.node import checks, config, guard, jars, java
+from logstv.node import checks, config, guard, jars, java, nodetool
 from logstv.node.config import Ring, Tuning
 from logstv.node.run import NodeState, RunFolder
 from logstv.settings import NodeSettings
@@ -121,12 +121,12 @@ class LocalNode:
         try:
             with self._turn():
                 self._until(self._run.use, "the node that is being stopped is still there")
-                started = not self._joined()
+                started = not self._joined(wait=wait)
                 if started:
                     self._launch()
                 if detached:
                     self._run.detach(wanted=True)
-                if wait:
+                if started and wait:
                     self.wait_until_answering()
         except BaseException:
             self._run.leave()
@@ -217,7 +217,7 @@ class LocalNode:
         if state is None:
             raise NodeError(f"no node runs in {self.folder}: start it with `logstv node start`")
         program, kept = java.find(self.settings.java).path, jars.folder(self.settings, self._console)
-        command = config.nodetool_command(program, kept, self.settings, state.jmx_port)
+        command = nodetool.command(program, kept, self.settings, state.jmx_port)
         return subprocess.run([*command, *arguments], check=False, text=True, capture_output=capture)
 
     def wait_until_answering(self) -> None:
@@ -248,24 +248,27 @@ class LocalNode:
         try:
             self._run.make()
             turn.acquire(blocking=False)
-        except OSError as error:
-            raise NodeStartError(checks.unwritable(self.folder, error)) from error
-        except Timeout:
+        except Timeout:  # an OSError to Python, but none of the folder's
             # The other one may be fetching jars, which has no end that could be told beforehand.
             with self._console.status("Another logstv is starting or stopping the local node; waiting for it ..."):
                 turn.acquire()
+        except OSError as error:
+            raise NodeStartError(checks.unwritable(self.folder, error)) from error
         try:
             yield
         finally:
             turn.release()
 
-    def _joined(self) -> bool:
-        """Join the node that runs; False when none does, or it is on its way out, which is waited for."""
+    def _joined(self, *, wait: bool) -> bool:
+        """Join the node that runs, once it answers if that is to be waited for.
+
+        False when none runs, or it ends meanwhile: a node that is on its way out is waited for.
+        """
         while self._run.runs():
             state = self._run.state()
-            if state is not None and not state.guarded:
+            if state is not None and not self._run.guarded():
                 _signal(state.pid, signal.SIGTERM)  # nobody would stop it; see logstv.node.guard
-            elif state is not None and not state.stopping:
+            elif state is not None and not state.stopping and (not wait or answers(state.address, state.cql_port)):
                 return True
             if time.monotonic() > self._deadline:
                 raise NodeStartError(f"what runs in {self.folder} neither answers nor ends; see {self._logs}")
@@ -327,7 +330,7 @@ class LocalNode:
             while self._run.runs() and time.monotonic() < deadline:
                 state = self._run.state() or state
                 if state is not None and not told:
-                    _signal(state.guard_pid if state.guarded else state.pid, signal.SIGTERM)
+                    _signal(state.guard_pid if self._run.guarded() else state.pid, signal.SIGTERM)
                     told = True
                 time.sleep(_LOOK_SECONDS)
         killed = (self._run.last_exit() or {}).get("how") == "killed"

@@ -1,8 +1,8 @@
 """The node's `run` folder: who uses the node, whether it runs, and what is known of it.
 
-Three locks of the kernel's tell the truth however a process died: `alive` is held by the node and its guard, `users`
-is shared by those who use the node, `start.lock` by the one who starts or stops it. `detached` asks the guard to leave
-the node running when nobody uses it.
+Locks of the kernel's tell the truth however a process died: `alive` is held by the node and its guard, `guard` by the
+guard alone, `users` is shared by those who use the node, `start.lock` is held by the one who starts or stops it.
+`detached` asks the guard to leave the node running when nobody uses it.
 """
 
 from __future__ import annotations
@@ -14,11 +14,9 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from logstv.node.guard import lock
 
-_SHARED_BY_ALL = 0o700
+_ONLY_OURS = 0o700
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +43,6 @@ class NodeState:
     storage_port: int
     jmx_port: int
 
-    @property
-    def guarded(self) -> bool:
-        """Whether the guard still lives; without it nobody would stop the node."""
-        try:
-            return bool(psutil.Process(self.guard_pid).create_time() <= self.started + 60)
-        except psutil.Error:
-            return False
-
 
 class RunFolder:
     """The files through which those who use a node, and its guard, know of each other."""
@@ -63,7 +53,7 @@ class RunFolder:
 
     def make(self) -> None:
         """Make the folder."""
-        self.path.mkdir(mode=_SHARED_BY_ALL, parents=True, exist_ok=True)
+        self.path.mkdir(mode=_ONLY_OURS, parents=True, exist_ok=True)
 
     def use(self) -> bool:
         """Become a user of the node; False while its guard is ending it."""
@@ -89,6 +79,10 @@ class RunFolder:
     def runs(self) -> bool:
         """Say whether a node runs on this folder, or is being started or ended."""
         return self._held("alive")
+
+    def guarded(self) -> bool:
+        """Say whether the node has a guard; without one nobody would stop it."""
+        return self._held("guard")
 
     def detach(self, wanted: bool) -> None:
         """Ask the guard to leave the node running when nobody uses it, or no longer to."""

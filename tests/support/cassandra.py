@@ -9,12 +9,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
+from logstv.node.cluster import ClusterPorts, LocalCluster
 from logstv.node.config import Tuning
 from logstv.node.local_node import LocalNode
 from logstv.settings import NodeSettings
 
 # What makes schema changes and TRUNCATE quick, and is good for nothing but tests: system tables are not flushed,
 # and what is dropped leaves no snapshot.
+# A node that is killed loses its schema by that.
 QUICK = Tuning(yaml={"auto_snapshot": False}, flags=("-Dcassandra.unsafesystem=true",))
 
 
@@ -78,3 +82,20 @@ def cassandra(folder: Path) -> Iterator[tuple[str, int]]:
     else:
         with _local(folder) as where:
             yield where
+
+
+@contextmanager
+def local_cluster(folder: Path) -> Iterator[LocalCluster]:
+    """Give three nodes on 127.0.0.1, .2 and .3 that are stopped and removed at the end."""
+    for address in ("127.0.0.2", "127.0.0.3"):
+        try:
+            unused_ports(1, address)
+        except OSError:
+            pytest.skip(f"{address} is no address of this machine, as on macOS: sudo ifconfig lo0 alias {address}")
+    cql, storage, *jmx = unused_ports(5)
+    cluster = LocalCluster(folder, ClusterPorts(cql, storage, tuple(jmx)), tuning=Tuning({"auto_snapshot": False}))
+    try:
+        with cluster.running():
+            yield cluster
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
