@@ -88,8 +88,8 @@ class _Waiting:
 class Pipeline:
     """Takes a source's lines to the store."""
 
-    def __init__(self, writer: Writer, quarantine: Quarantine) -> None:
-        self.counts = IngestCounts()
+    def __init__(self, writer: Writer, quarantine: Quarantine, counts: IngestCounts | None = None) -> None:
+        self.counts = counts if counts is not None else IngestCounts()
         self._writer = writer
         self._quarantine = quarantine
 

@@ -10,12 +10,19 @@ import sys
 import typer
 from pydantic import ValidationError
 
-from logstv.commands import node
+from app.errors import AppError
+from ingest.errors import IngestError
+from logstv.commands import node, schema
+from logstv.commands.api import api
+from logstv.commands.demo_chat import demo_chat
+from logstv.commands.ingest import ingest
+from logstv.commands.replay import replay
+from logstv.commands.up import up
 from logstv.errors import LogstvError
 from store.errors import StoreError
 
 # The base of each room's errors: what they say is meant for people.
-ROOM_ERRORS: tuple[type[Exception], ...] = (LogstvError, StoreError)
+ROOM_ERRORS: tuple[type[Exception], ...] = (LogstvError, StoreError, IngestError, AppError)
 
 app = typer.Typer(
     name="logstv",
@@ -25,6 +32,12 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command(epilog="Example: logstv up --channel moonbase")(up)
+app.command(epilog="Example: logstv ingest --channel moonbase --channel demo")(ingest)
+app.command(epilog="Example: LOGSTV_CONTACT_POINTS=10.0.0.1 logstv api --port 8025")(api)
+app.command(epilog="Example: logstv replay --shift-to-now channel.txt.gz")(replay)
+app.command("demo-chat", epilog="Example: logstv demo-chat --port 6667 --channel moonbase --rate 50")(demo_chat)
+app.add_typer(schema.app, name="schema")
 app.add_typer(node.app, name="node")
 
 

@@ -50,7 +50,7 @@ class Directory:
     """Names and channels, as learnt from the lines."""
 
     def __init__(self, session: Session, prepared: dict[str, PreparedStatement]) -> None:
-        self._session = session
+        self.session = session
         self._prepared = prepared
 
     @classmethod
@@ -128,7 +128,7 @@ class Directory:
         await self._ask("reading", reader, REGISTRY, channel_id)
 
     async def _ask(self, name: str, *values: object) -> Rows:
-        return await self._session.execute(self._prepared[name].bind(values))
+        return await self.session.execute(self._prepared[name].bind(values))
 
 
 def _ms(moment: dt.datetime | None) -> int | None:

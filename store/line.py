@@ -36,19 +36,15 @@ def split(line: str) -> tuple[str, str, str, list[str], str | None]:
 
 
 def sound(line: str) -> str:
-    """Give the line with U+FFFD where its bytes were no UTF-8, which Cassandra's text cannot hold.
+    """Give the line with U+FFFD where its bytes were no UTF-8.
 
     Raises:
         LineError: it holds code points that no bytes decode to.
     """
     try:
-        line.encode()
+        return tags.sound(line)
     except UnicodeEncodeError:
-        try:
-            return line.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-        except UnicodeEncodeError:
-            raise LineError("the line holds lone surrogates, which no bytes decode to") from None
-    return line
+        raise LineError("the line holds lone surrogates, which no bytes decode to") from None
 
 
 def read(command: str, nick: str, tag_part: str, channel_login: str, text: str | None) -> Columns:

@@ -142,8 +142,7 @@ class Message:
     @property
     def tags(self) -> dict[str, str]:
         """Every tag of the line, unescaped."""
-        text = self.line
-        return dict(tags.split_pairs(text[1:].partition(" ")[0])) if text.startswith("@") else {}
+        return tags.of_line(self.line)
 
     @property
     def shown_name(self) -> str:

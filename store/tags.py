@@ -52,6 +52,20 @@ def split_pairs(tags: str) -> Iterator[tuple[str, str]]:
         yield name, unescape(value)
 
 
+def of_line(line: str) -> dict[str, str]:
+    """Give every tag of a line, unescaped; of a line as `sound` gives it."""
+    if not line.startswith("@"):
+        return {}
+    return {sound(name): sound(value) for name, value in split_pairs(line[1:].partition(" ")[0])}
+
+
+def sound(text: str) -> str:
+    """Give a text with U+FFFD where its bytes were no UTF-8, which neither Cassandra's text nor JSON can hold."""
+    if text.isascii():
+        return text
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
 def find(tags: str | None, wanted: str) -> str:
     """Give the unescaped value of one tag; empty if it is not there."""
     if tags and wanted in tags:

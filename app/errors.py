@@ -1,0 +1,57 @@
+"""What a client can do wrong, and what can go wrong while it is answered.
+
+AppError
+└── Problem                  an answer that is a problem: RFC 9457, with a stable code
+    ├── BadRequest           400: what was asked makes no sense
+    ├── Forbidden            403: this may not be asked
+    └── NotFound             404: there is no such thing
+"""
+
+from __future__ import annotations
+
+
+class AppError(Exception):
+    """The base of everything the service raises on purpose."""
+
+
+class Problem(AppError):
+    """An answer that is a problem.
+
+    Attributes:
+        status: of the answer.
+        code: stable, for programs.
+        title: the same for every problem with this code.
+        detail: a sentence about this one: what is wrong, and what would be right.
+    """
+
+    status = 500
+    code = "internal_error"
+    title = "Something went wrong"
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+
+class BadRequest(Problem):
+    """What was asked makes no sense."""
+
+    status = 400
+    code = "invalid_request"
+    title = "The request makes no sense"
+
+
+class Forbidden(Problem):
+    """This may not be asked."""
+
+    status = 403
+    code = "forbidden"
+    title = "This may not be asked"
+
+
+class NotFound(Problem):
+    """There is no such thing."""
+
+    status = 404
+    code = "not_found"
+    title = "There is no such thing"

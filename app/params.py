@@ -1,0 +1,107 @@
+"""What the log routes can be asked: one model that all three share, and how it becomes a read of the store."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from app.times import parse_time
+from store.filters import Filter
+from store.message import STORED_TYPES
+from store.reader import Log
+from store.shapes import Key, Shape
+
+MOST_MESSAGES = 1000
+_USUAL_MESSAGES = 100
+
+
+class Format(StrEnum):
+    """How an answer is written."""
+
+    JSON = "json"
+    NDJSON = "ndjson"
+    TEXT = "text"
+    RAW = "raw"
+
+
+class Order(StrEnum):
+    """In which order lines are given."""
+
+    ASC = "asc"
+    DESC = "desc"
+
+
+def _time(value: Any) -> Any:
+    return parse_time(value) if isinstance(value, str) else value
+
+
+def _types(value: Any) -> Any:
+    names = [name for name in str(value).lower().split(",") if name]
+    unknown = [name for name in names if name.upper() not in STORED_TYPES]
+    if unknown or not names:
+        known = ",".join(name.lower() for name in STORED_TYPES)
+        raise ValueError(f"a type is one or more of {known}, separated by commas")
+    return ",".join(names)
+
+
+Time = Annotated[
+    int,
+    BeforeValidator(_time),
+    Field(json_schema_extra={"type": "string", "format": "date-time"}),
+]
+
+
+class LogParams(BaseModel):
+    """The parameters of a log."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    from_: Time | None = Field(
+        default=None,
+        alias="from",
+        description="The first moment, inclusive: RFC 3339, Unix seconds or milliseconds.",
+        examples=["2026-11-24T00:00:00Z"],
+    )
+    to: Time | None = Field(
+        default=None, description="The last moment, exclusive; written like `from`.", examples=["2026-11-25T00:00:00Z"]
+    )
+    order: Order | None = Field(
+        default=None, description="Oldest or newest first. Without it: newest first, or oldest first within a range."
+    )
+    limit: int = Field(default=_USUAL_MESSAGES, ge=1, le=MOST_MESSAGES, description="Lines on a page.")
+    cursor: str | None = Field(
+        default=None, min_length=1, max_length=200, description="`next` or `previous` of an earlier answer, as it is."
+    )
+    type: Annotated[str | None, BeforeValidator(_types)] = Field(
+        default=None, description="Only lines of these kinds.", examples=["privmsg,usernotice"]
+    )
+    q: str | None = Field(default=None, min_length=1, max_length=500, description="Only lines whose text holds this.")
+    badge: str | None = Field(
+        default=None, min_length=1, max_length=100, description="Only lines whose author wears this badge.",
+        examples=["moderator"],
+    )  # fmt: skip
+    format: Format | None = Field(default=None, description="How to write it; without it, `Accept` is looked at.")
+
+    @model_validator(mode="after")
+    def _range(self) -> LogParams:
+        if self.from_ is not None and self.to is not None and self.from_ >= self.to:
+            raise ValueError("`from` must be before `to`: a range is [from, to)")
+        return self
+
+    @property
+    def newest_first(self) -> bool:
+        """The order, where it is not given: `desc` without a range."""
+        if self.order is None:
+            return self.from_ is None and self.to is None
+        return self.order is Order.DESC
+
+    def log(self, shape: Shape, key: Key) -> Log:
+        """Give the log that is asked for."""
+        return Log(shape, key, self.from_, self.to, self.newest_first)
+
+    def filter(self) -> Filter:
+        """Give what is asked of its lines."""
+        types = frozenset(STORED_TYPES[name.upper()] for name in (self.type or "").split(",") if name)
+        return Filter(types, self.q or "", self.badge or "")

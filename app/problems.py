@@ -1,0 +1,122 @@
+"""Turns whatever goes wrong into one shape: `application/problem+json` (RFC 9457) with a stable code."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from pydantic import BaseModel, ConfigDict
+from starlette.exceptions import HTTPException
+
+from app.errors import BadRequest, Problem
+from app.json import dump
+from store.errors import CursorError, StoreError, StoreUnavailable
+
+log = structlog.get_logger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+_RETRY_SECONDS = 2
+
+
+class ProblemBody(BaseModel):
+    """A problem, as RFC 9457 has it."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "type": "about:blank",
+                    "status": 404,
+                    "code": "not_found",
+                    "title": "There is no such thing",
+                    "detail": "no channel 'moonbse' has a log here: /v1/channels lists those that have",
+                }
+            ]
+        }
+    )
+
+    type: str
+    status: int
+    code: str
+    title: str
+    detail: str
+
+
+def declared(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Say for OpenAPI that a route may answer with these problems."""
+    meanings = {400: "It makes no sense", 403: "Not allowed", 404: "Not there", 503: "Cassandra cannot answer now"}
+    return {
+        status: {"description": meanings[status], "content": {MEDIA_TYPE: {"schema": {"$ref": _SCHEMA}}}}
+        for status in statuses
+    }
+
+
+_SCHEMA = "#/components/schemas/ProblemBody"
+
+
+def answer(status: int, code: str, title: str, detail: str, headers: dict[str, str] | None = None) -> Response:
+    """Give the answer of a problem."""
+    body = {"type": "about:blank", "status": status, "code": code, "title": title, "detail": detail}
+    more = {"cache-control": "no-store", **(headers or {})}
+    return Response(dump(body), status, media_type=MEDIA_TYPE, headers=more)
+
+
+def install(app: FastAPI) -> None:
+    """Have the service answer everything that goes wrong in this shape."""
+    app.add_exception_handler(Problem, _problem)
+    app.add_exception_handler(RequestValidationError, _validation)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(CursorError, _cursor)
+    app.add_exception_handler(StoreUnavailable, _unavailable)
+    app.add_exception_handler(StoreError, _unavailable)
+    app.add_exception_handler(Exception, _fault)
+
+
+async def _problem(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, Problem)
+    return answer(error.status, error.code, error.title, error.detail)
+
+
+async def _cursor(_request: Request, error: Exception) -> Response:
+    return answer(400, "invalid_cursor", "The cursor cannot be used", str(error))
+
+
+async def _validation(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    return await _problem(request, BadRequest("; ".join(_sentence(found) for found in error.errors())))
+
+
+def _sentence(found: dict[str, Any]) -> str:
+    name = ".".join(str(part) for part in found["loc"][1:]) or "the request"
+    if found["type"] == "extra_forbidden":
+        return f"there is no parameter {name!r} here; /docs lists those there are"
+    reason = str(found["msg"]).removeprefix("Value error, ")
+    if len(found["loc"]) < 2:
+        return reason
+    return f"{name}={str(found['input'])[:60]!r}: {reason[:1].lower()}{reason[1:]}"
+
+
+async def _http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    if error.status_code == 404:
+        return answer(
+            404, "not_found", "There is no such thing", f"nothing is at {request.url.path}; /docs lists the routes"
+        )
+    if error.status_code == 405:
+        detail = f"{request.method} is not answered at {request.url.path}"
+        return answer(405, "method_not_allowed", "Not with this method", detail, dict(error.headers or {}))
+    return answer(error.status_code, "invalid_request", "The request makes no sense", str(error.detail))
+
+
+async def _unavailable(_request: Request, error: Exception) -> Response:
+    log.warning("store.unavailable", reason=str(error))
+    detail = "the store cannot answer now; ask again in a moment"
+    return answer(503, "unavailable", "Not now", detail, {"retry-after": str(_RETRY_SECONDS)})
+
+
+async def _fault(request: Request, error: Exception) -> Response:
+    log.error("app.fault", path=request.url.path, exc_info=error)
+    return answer(500, "internal_error", "Something went wrong", "this is a fault of the service, and it was logged")

@@ -1,0 +1,72 @@
+"""What a message looks like to a reader: as JSON, as a line of text, as the raw line."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from app.times import in_words, rfc3339
+from store import keys, tags
+from store.message import Message, MessageType
+
+_LINE_ENDS = re.compile(r"[\r\n]+")
+
+
+def sentence(message: Message) -> str:
+    """Give what an event says: a ban, a time-out, a cleared chat, a deleted message, a subscription; else nothing."""
+    login = message.login or ""
+    if message.type is MessageType.CLEARCHAT:
+        if not login:
+            return "Chat has been cleared"
+        seconds = message.ban_seconds
+        return f"{login} has been banned" if seconds is None else f"{login} has been timed out for {seconds} seconds"
+    if message.type is MessageType.CLEARMSG:
+        return f"A message from {login} was deleted"
+    return message.system_text or ""
+
+
+def as_json(message: Message) -> dict[str, Any]:
+    """Give the message as /v1 shows it."""
+    raw = message.line
+    sent_ms = message.sent_ms or 0
+    number = keys.timeuuid(sent_ms, message.key_low)
+    shown: dict[str, Any] = {
+        "sent": keys.uuid_text(number >> 64, message.key_low),
+        "id": message.id,
+        "type": _TYPES[message.type],
+        "timestamp": rfc3339(sent_ms),
+        "channel": {"id": str(message.channel_id), "login": message.channel_login},
+        "user": {
+            "id": "" if message.author_id is None else str(message.author_id),
+            "login": message.login or "",
+            "displayName": message.shown_name,
+        },
+        "text": message.text or "",
+        "systemText": sentence(message),
+        "tags": tags.of_line(raw),
+        "raw": tags.sound(raw),
+    }
+    if message.is_action:
+        shown["action"] = True
+    if message.time_is_receipt:
+        shown["timestampSource"] = "received"
+    return shown
+
+
+_TYPES = {kind: kind.name.lower() for kind in MessageType}
+
+
+def as_text(message: Message) -> str:
+    """Give the message as a line of text, without its line end.
+
+    `[YYYY-MM-DD HH:MM:SS] #channel login: text`, UTC, as rustlog writes it. A line end that a tag stands for would
+    break the line and becomes a space.
+    """
+    said = " ".join(part for part in (sentence(message), message.text) if part)
+    who = f"{message.login}: " if message.login else ""
+    return f"[{in_words(message.sent_ms or 0)}] #{message.channel_login} {who}{_LINE_ENDS.sub(' ', said)}"
+
+
+def as_raw(message: Message) -> bytes:
+    """Give the line as Twitch sent it, without its line end."""
+    return message.line.encode("utf-8", "surrogateescape")

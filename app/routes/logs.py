@@ -1,0 +1,167 @@
+"""The three log routes of /v1: they take the same parameters and answer in the same formats."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+import structlog
+from fastapi import APIRouter, Header, Path, Query, Request
+from fastapi.responses import Response, StreamingResponse
+
+from app import render
+from app.dependencies import Shared, SharedDependency
+from app.errors import BadRequest
+from app.json import dump
+from app.models import PageBody
+from app.params import Format, LogParams, Order
+from app.policy import allow_user_log
+from app.problems import declared
+from store.cursor import Cursor
+from store.message import Message
+from store.reader import Log, Page
+from store.shapes import CHANNEL, CHANNEL_USER, USER
+
+log = structlog.get_logger(__name__)
+
+router = APIRouter(prefix="/v1", tags=["logs"])
+
+ChannelPath = Annotated[str, Path(description="A login, or `id:` and Twitch's number.", examples=["moonbase"])]
+UserPath = Annotated[str, Path(description="A login, or `id:` and Twitch's number.", examples=["id:501"])]
+Params = Annotated[LogParams, Query()]
+
+_FORMATS: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "A page, or with `format=ndjson` the whole range as a stream.",
+        "model": PageBody,
+        "headers": {"Link": {"description": "`next` and `prev` (RFC 8288)", "schema": {"type": "string"}}},
+        "content": {
+            "application/x-ndjson": {"schema": {"type": "string"}},
+            "text/plain": {"schema": {"type": "string"}},
+        },
+    },
+    **declared(400, 404, 503),
+}
+
+
+@router.get("/channels/{channel}/messages", summary="The log of a channel", responses=_FORMATS)
+async def channel_messages(
+    request: Request, shared: SharedDependency, channel: ChannelPath, params: Params
+) -> Response:
+    """Give what was said in a channel."""
+    directory = shared.open_store().directory
+    channel_id = await shared.names.channel(directory, channel)
+    return await _answer(request, shared, params, params.log(CHANNEL, (channel_id,)))
+
+
+@router.get("/channels/{channel}/users/{user}/messages", summary="The log of a user in a channel", responses=_FORMATS)
+async def channel_user_messages(
+    request: Request, shared: SharedDependency, channel: ChannelPath, user: UserPath, params: Params
+) -> Response:
+    """Give what a user said in a channel, and what happened to the user there."""
+    directory = shared.open_store().directory
+    key = (await shared.names.channel(directory, channel), await shared.names.user(directory, user))
+    return await _answer(request, shared, params, params.log(CHANNEL_USER, key))
+
+
+@router.get("/users/{user}/messages", summary="The log of a user everywhere", responses={**_FORMATS, **declared(403)})
+async def user_messages(
+    request: Request,
+    shared: SharedDependency,
+    user: UserPath,
+    params: Params,
+    x_api_key: Annotated[str, Header(description="Where the policy says `admin`.")] = "",
+) -> Response:
+    """Give what a user said in any channel, as far as the policy of this instance allows."""
+    allow_user_log(shared.settings, x_api_key)
+    user_id = await shared.names.user(shared.open_store().directory, user)
+    return await _answer(request, shared, params, params.log(USER, (user_id,)))
+
+
+async def _answer(request: Request, shared: Shared, params: LogParams, asked: Log) -> Response:
+    """Read what is asked for and write it in the format that is asked for."""
+    store, accept = shared.open_store(), params.filter()
+    wanted = accept.accept() if accept else None
+    form = params.format or _accepted(request.headers.get("accept", ""))
+    cursor = None
+    if params.cursor is not None:
+        cursor = Cursor.decode(params.cursor, asked.shape, asked.key)
+        _same_walk(params, cursor)
+    if form is Format.NDJSON:
+        if cursor is not None:
+            raise BadRequest("format=ndjson gives a whole range and takes no cursor: give from, to and order")
+        pieces = store.reader.stream(asked, wanted)
+        first: list[Message] = await anext(
+            pieces, []
+        )  # what goes wrong at once is still a problem, not a broken answer
+        return StreamingResponse(_ndjson(first, pieces), media_type="application/x-ndjson")
+    page = await store.reader.page(
+        asked, limit=params.limit, cursor=cursor, accept=wanted, budget_seconds=shared.settings.search_seconds
+    )
+    return _page(request, page, form)
+
+
+def _page(request: Request, page: Page, form: Format) -> Response:
+    links = ", ".join(
+        f'<{_with_cursor(request, cursor)}>; rel="{relation}"'
+        for relation, cursor in (("next", page.next), ("prev", page.previous))
+        if cursor is not None
+    )
+    headers = {"link": links} if links else {}
+    if form is Format.JSON:
+        body = dump(
+            {
+                "messages": [render.as_json(message) for message in page.messages],
+                "page": {"next": page.next, "previous": page.previous},
+                "gaps": [],
+            }
+        )
+        return Response(body, media_type="application/json", headers=headers)
+    if form is Format.RAW:
+        lines = [render.as_raw(message) for message in page.messages]
+    else:
+        lines = [render.as_text(message).encode() for message in page.messages]
+    body = b"".join(line + b"\r\n" for line in lines)
+    return Response(body, media_type="text/plain; charset=utf-8", headers=headers)
+
+
+async def _ndjson(first: list[Message], pieces: AsyncIterator[list[Message]]) -> AsyncIterator[bytes]:
+    """Yield one object a line; an error breaks the connection, so that a client sees that the end is missing."""
+    yield _records(first)
+    async for piece in pieces:
+        yield _records(piece)
+
+
+def _records(messages: list[Message]) -> bytes:
+    return b"".join(dump(render.as_json(message)) + b"\n" for message in messages)
+
+
+def _accepted(accept: str) -> Format:
+    """Choose a format by the header; JSON for whoever has no wish that we can meet."""
+    for part in accept.lower().split(","):
+        kind = part.partition(";")[0].strip()
+        if kind in ("application/x-ndjson", "application/jsonl"):
+            return Format.NDJSON
+        if kind == "text/plain":
+            return Format.TEXT
+        if kind in ("application/json", "*/*"):
+            return Format.JSON
+    return Format.JSON
+
+
+def _same_walk(params: LogParams, cursor: Cursor) -> None:
+    """Refuse a range or order that is not the cursor's.
+
+    Raises:
+        BadRequest: they differ.
+    """
+    if params.from_ not in (None, cursor.from_ms) or params.to not in (None, cursor.to_ms):
+        raise BadRequest("the cursor carries the range of its walk: leave from and to away, or give the same ones")
+    if params.order is not None and (params.order is Order.DESC) != cursor.newest_first:
+        raise BadRequest("the cursor carries the order of its walk: leave order away, or give the same one")
+
+
+def _with_cursor(request: Request, cursor: str) -> str:
+    kept = [(name, value) for name, value in request.query_params.multi_items() if name != "cursor"]
+    return f"{request.url.path}?{urlencode([*kept, ('cursor', cursor)])}"

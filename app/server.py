@@ -1,0 +1,83 @@
+"""Serves the application with uvicorn until cancelled."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Callable, Iterator
+
+import uvicorn
+
+from app.errors import AppError
+from app.service import create_app
+from app.settings import AppSettings
+from store.settings import StoreSettings
+
+_GRACE_SECONDS = 5
+
+
+class PortTaken(AppError):
+    """The port cannot be listened on."""
+
+
+class _Server(uvicorn.Server):
+    """Leaves the signals to whoever runs it, and says when it answers."""
+
+    started_callback: Callable[[], None] = staticmethod(lambda: None)
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.started_callback()
+
+
+async def serve(
+    store_settings: StoreSettings, settings: AppSettings, *, started: Callable[[], None] = lambda: None
+) -> None:
+    """Serve until cancelled; then answer what is under way, and end.
+
+    Args:
+        store_settings: where the logs are.
+        settings: where to listen.
+        started: called when the service answers.
+
+    Raises:
+        PortTaken: the port cannot be listened on.
+    """
+    listening = _listen(settings)
+    config = uvicorn.Config(
+        create_app(store_settings, settings),
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+        h11_max_incomplete_event_size=32 * 1024,
+    )
+    server = _Server(config)
+    server.started_callback = started
+    serving = asyncio.create_task(server.serve(sockets=[listening]))
+    try:
+        await asyncio.shield(serving)
+    except asyncio.CancelledError:
+        server.should_exit = True
+        await serving
+        raise
+
+
+def _listen(settings: AppSettings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listening = socket.socket(family)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((settings.host, settings.port))
+    except OSError as error:
+        listening.close()
+        raise PortTaken(
+            f"port {settings.port} on {settings.host} cannot be had ({error.strerror}): "
+            "stop what uses it, or choose another with LOGSTV_PORT"
+        ) from error
+    return listening

@@ -1,0 +1,124 @@
+"""The FastAPI application: its routes, its shared parts, and the connection to the store that it keeps trying."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from importlib.metadata import version
+
+import structlog
+from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app import problems
+from app.dependencies import Shared
+from app.problems import ProblemBody
+from app.routes import directory, health, logs
+from app.settings import AppSettings
+from store.errors import StoreError
+from store.settings import StoreSettings
+from store.store import Store
+
+log = structlog.get_logger(__name__)
+
+_AGAIN_SECONDS = (0.5, 5.0)
+_DESCRIPTION = (
+    "Chat logs of Twitch channels. Three logs take the same parameters: of a channel, of a user in a channel, of a "
+    "user everywhere. Pages have cursors in both directions; a range is [from, to). Errors are problem+json."
+)
+
+
+def create_app(store_settings: StoreSettings, settings: AppSettings) -> FastAPI:
+    """Make the application.
+
+    It starts without Cassandra, answers 503 until that is reached, and recovers by itself.
+
+    Args:
+        store_settings: where the logs are.
+        settings: what the service allows.
+    """
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        shared = Shared(settings)
+        app.state.shared = shared
+        connecting = asyncio.create_task(_connect(shared, store_settings))
+        try:
+            yield
+        finally:
+            connecting.cancel()
+            await asyncio.gather(connecting, return_exceptions=True)
+            if shared.store is not None:
+                await shared.store.close()
+
+    app = FastAPI(
+        title="logstv",
+        description=_DESCRIPTION,
+        version=version("logstv"),
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    problems.install(app)
+    for router in (logs.router, directory.router, health.router):
+        app.include_router(router)
+    app.add_middleware(_Headers)
+    app.add_middleware(
+        CORSMiddleware, allow_origins=["*"], allow_methods=["GET"], expose_headers=["Link", "Retry-After"]
+    )
+    _declare_problems(app)
+    return app
+
+
+async def _connect(shared: Shared, settings: StoreSettings) -> None:
+    """Try to open the store until it is open."""
+    pause, longest = _AGAIN_SECONDS
+    while shared.store is None:
+        try:
+            shared.store = await Store.open(settings)
+        except StoreError as error:
+            shared.trouble = str(error)
+            log.warning("store.unavailable", reason=str(error), again_in_seconds=pause)
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, longest)
+
+
+class _Headers:
+    """Adds what every answer carries."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers["x-content-type-options"] = "nosniff"
+                # Answers may be kept but must be asked for again, so that an opt-out shows at once.
+                headers.setdefault("cache-control", "no-cache")
+            await send(message)
+
+        await self._app(scope, receive, with_headers if scope["type"] == "http" else send)
+
+
+def _declare_problems(app: FastAPI) -> None:
+    """Put the shape of a problem where the routes' declarations point, and leave out FastAPI's own."""
+    make = app.openapi
+
+    def openapi() -> dict[str, object]:
+        document = make()
+        schemas = document["components"]["schemas"]
+        if "ProblemBody" not in schemas:
+            schemas["ProblemBody"] = ProblemBody.model_json_schema(ref_template="#/components/schemas/{model}")
+            for name in ("HTTPValidationError", "ValidationError"):
+                schemas.pop(name, None)
+            for methods in document["paths"].values():
+                for operation in methods.values():
+                    operation["responses"].pop("422", None)
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]

@@ -1,0 +1,66 @@
+"""Times as clients write and read them."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from functools import lru_cache
+
+_EARLIEST_MS = 0
+_LATEST_MS = 64_060_588_800_000  # the year 4000
+_SECONDS_DIGITS = 10
+_RIGHT = "write RFC 3339, as in 2026-11-24T20:15:00Z, or Unix seconds or milliseconds"
+
+
+def parse_time(text: str) -> int:
+    """Read a time as Unix milliseconds: RFC 3339 with an offset, or Unix seconds (up to 10 digits) or milliseconds.
+
+    Raises:
+        ValueError: it is none; the message says what would be right.
+    """
+    text = text.strip()
+    if re.fullmatch(r"\d{1,15}", text) and text.isascii():
+        number = int(text)
+        found = number * 1000 if len(text) <= _SECONDS_DIGITS else number
+    else:
+        try:
+            # A + in a query stands for a space unless it is escaped.
+            moment = dt.datetime.fromisoformat(text.replace(" ", "+") if "T" in text.upper() else text)
+        except ValueError:
+            raise ValueError(f"this is no time: {_RIGHT}") from None
+        if moment.tzinfo is None:
+            raise ValueError("this time says nothing of its zone: end it with Z or an offset like +02:00")
+        found = (moment - _EPOCH) // _MILLISECOND
+    if not _EARLIEST_MS <= found <= _LATEST_MS:
+        raise ValueError("this time is before 1970 or after 4000")
+    return found
+
+
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_MILLISECOND = dt.timedelta(milliseconds=1)
+
+
+@lru_cache(maxsize=4096)
+def _second(second: int) -> str:
+    return dt.datetime.fromtimestamp(second, dt.UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def rfc3339(ms: int) -> str:
+    """Write Unix milliseconds as RFC 3339 in UTC, always with milliseconds."""
+    second, rest = divmod(ms, 1000)
+    return f"{_second(second)}.{rest:03d}Z"
+
+
+def in_words(ms: int) -> str:
+    """Write Unix milliseconds as a text line begins: `2026-11-24 20:15:00`, UTC."""
+    return _second(ms // 1000).replace("T", " ")
+
+
+def day(ms: int) -> str:
+    """Write the UTC day of Unix milliseconds: `2026-11-24`."""
+    return _second(ms // 1000)[:10]
+
+
+def month(ms: int) -> str:
+    """Write the UTC month of Unix milliseconds: `2026-11`."""
+    return _second(ms // 1000)[:7]

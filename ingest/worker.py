@@ -1,0 +1,97 @@
+"""The ingest worker: reads channels from the chat server into the store, and says which it reads."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from pathlib import Path
+
+import structlog
+
+from ingest.irc import IrcSource
+from ingest.pipeline import Pipeline
+from ingest.quarantine import Quarantine
+from ingest.settings import IngestSettings
+from store.directory import Directory
+from store.errors import StoreUnavailable
+from store.retention import Retention
+from store.session import Session
+from store.settings import StoreSettings
+from store.writer import Writer
+
+log = structlog.get_logger(__name__)
+
+_REPORT_SECONDS = 10.0
+_CONNECT_PAUSE_SECONDS = 2.0
+
+
+async def connect(settings: StoreSettings) -> Session:
+    """Connect to the cluster; while it cannot be reached, say so and try again.
+
+    Raises:
+        SettingsError: a setting makes no sense.
+    """
+    while True:
+        try:
+            return await Session.open(settings)
+        except StoreUnavailable as error:
+            log.warning("store.unavailable", reason=str(error), again_in_seconds=_CONNECT_PAUSE_SECONDS)
+            await asyncio.sleep(_CONNECT_PAUSE_SECONDS)
+
+
+async def work(
+    store_settings: StoreSettings,
+    settings: IngestSettings,
+    folder: Path,
+    *,
+    ready: Callable[[IrcSource], None] = lambda _source: None,
+) -> None:
+    """Read the channels until cancelled; then write what was read, and end.
+
+    Args:
+        store_settings: where to write.
+        settings: what to read.
+        folder: where lines without a place are kept.
+        ready: called with the source once it reads.
+
+    Raises:
+        StoreError: the tables are not there.
+        SourceUrlError: the chat server's address makes no sense.
+    """
+    session = await connect(store_settings)
+    try:
+        writer = await Writer.open(session)
+        directory = await Directory.open(session)
+        pipeline = Pipeline(writer, Quarantine(folder))
+        async with IrcSource(settings) as source:
+            ready(source)
+            log.info("ingest.reading", server=settings.irc_url, channels=len(settings.channels), worker=settings.worker)
+            async with asyncio.TaskGroup() as group:
+                group.create_task(_report(source, pipeline, writer, directory, settings.worker))
+                await pipeline.run(source)
+    finally:
+        await session.close()
+
+
+async def _report(source: IrcSource, pipeline: Pipeline, writer: Writer, directory: Directory, worker: str) -> None:
+    """Now and then say which channels are read, and follow a change of the retention."""
+    while True:
+        for state in source.channels:
+            if state.joined and state.channel_id is not None:
+                with contextlib.suppress(StoreUnavailable):
+                    await directory.say_reading(state.channel_id, worker)
+        with contextlib.suppress(StoreUnavailable):
+            writer.retention = await Retention.of_tables(directory.session)
+        counts = pipeline.counts
+        joined = sum(state.joined for state in source.channels)
+        log.info(
+            "ingest.progress",
+            received=counts.received,
+            written=counts.written,
+            refused=counts.refused.total(),
+            channels_joined=joined,
+            channels_failed=sum(bool(state.failure) for state in source.channels),
+            connections=source.counts.connections,
+        )
+        await asyncio.sleep(_REPORT_SECONDS)

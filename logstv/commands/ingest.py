@@ -1,0 +1,41 @@
+"""`logstv ingest`: one worker that reads channels into the store."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ingest.settings import IngestSettings, channel_login
+from ingest.worker import work
+from logstv.errors import CommandError
+from logstv.lifecycle import run_until_stopped
+from logstv.settings import NodeSettings
+from store.settings import StoreSettings
+
+ChannelOption = Annotated[
+    list[str] | None,
+    typer.Option("--channel", "-c", help="A channel to read; may be given several times. Default: LOGSTV_CHANNELS."),
+]
+
+
+def ingest_settings(channels: list[str] | None, **more: object) -> IngestSettings:
+    """Give the settings with the channels that were named on the command line.
+
+    Raises:
+        CommandError: one is no channel.
+    """
+    settings = IngestSettings()
+    try:
+        named = tuple(channel_login(name) for name in channels or ())
+    except ValueError as error:
+        raise CommandError(str(error)) from error
+    return settings.model_copy(update={"channels": named or settings.channels, **more})
+
+
+def ingest(channel: ChannelOption = None) -> None:
+    """Read channels from the chat server into the store, until Ctrl-C."""
+    settings = ingest_settings(channel)
+    if not settings.channels:
+        raise CommandError("no channel to read: name some with --channel NAME or LOGSTV_CHANNELS=name,name")
+    run_until_stopped(work(StoreSettings(), settings, NodeSettings().data_dir))

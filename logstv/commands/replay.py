@@ -1,0 +1,67 @@
+"""`logstv replay`: reads raw IRC lines from files into the store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+from ingest.pipeline import IngestCounts, Pipeline
+from ingest.quarantine import Quarantine
+from ingest.replay import Replay, total_bytes
+from logstv.commands.up import cluster
+from logstv.lifecycle import run_until_stopped
+from logstv.settings import NodeSettings
+from store.retention import Retention, parse_duration
+from store.session import Session
+from store.settings import StoreSettings
+from store.writer import Writer
+
+
+def replay(
+    files: Annotated[list[Path], typer.Argument(help="Raw IRC lines, one a line; plain or gzip.")],
+    shift_to_now: Annotated[
+        bool, typer.Option("--shift-to-now", help="Move all times so that the newest line is said now.")
+    ] = False,
+    rate: Annotated[float | None, typer.Option(min=0.1, help="Lines a second; default: as fast as it goes.")] = None,
+    retention: Annotated[
+        str | None,
+        typer.Option(help="How long to keep these lines, as in 30d; 0 is for ever. Default: what the tables say."),
+    ] = None,
+) -> None:
+    """Write the chat lines of files into the store; doing so again changes nothing."""
+    size = total_bytes(files)
+    kept = Retention.of(parse_duration(retention)) if retention is not None else None
+    console = Console(stderr=True)
+    with cluster() as settings:
+        columns = (TextColumn("Replaying"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=console, transient=True) as progress:
+            task = progress.add_task("replay", total=size)
+            source = Replay(
+                files, shift_to_now=shift_to_now, rate=rate, progress=lambda count: progress.advance(task, count)
+            )
+            counts = IngestCounts()
+            run_until_stopped(_replay(settings, source, kept, counts))
+    _tell(console, source, counts)
+
+
+async def _replay(settings: StoreSettings, source: Replay, kept: Retention | None, counts: IngestCounts) -> None:
+    session = await Session.open(settings)
+    try:
+        pipeline = Pipeline(await Writer.open(session, kept), Quarantine(NodeSettings().data_dir), counts)
+        await pipeline.run(source)
+    finally:
+        await session.close()
+
+
+def _tell(console: Console, source: Replay, counts: IngestCounts) -> None:
+    console.print(f"{counts.written:,} lines written.", highlight=False)
+    if source.ignored:
+        console.print(f"{source.ignored:,} lines that are no chat were left out.", highlight=False)
+    for reason, count in counts.refused.most_common():
+        console.print(f"{count:,} lines have no place: {reason}.", highlight=False)
+    if any("older than the retention" in reason for reason in counts.refused):
+        console.print("Keep old lines with --retention 0 (for ever), or move them with --shift-to-now.")

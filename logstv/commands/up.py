@@ -1,0 +1,81 @@
+"""`logstv up`: node, schema, ingest and API in one process, with a clean stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Iterator
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from app.server import serve
+from app.settings import AppSettings
+from ingest.demo import DemoChat, DemoChatServer
+from ingest.settings import IngestSettings
+from ingest.worker import work
+from logstv.commands.demo_chat import DEMO_CHANNELS
+from logstv.commands.ingest import ChannelOption, ingest_settings
+from logstv.lifecycle import run_until_stopped
+from logstv.node import LocalNode
+from logstv.settings import NodeSettings
+from store import schema
+from store.settings import StoreSettings
+
+
+@contextlib.contextmanager
+def cluster() -> Iterator[StoreSettings]:
+    """Give a cluster with the tables in it: the one that is set, or the local node, started if it does not run."""
+    settings = StoreSettings()
+    node = None if settings.contact_points else LocalNode(NodeSettings())
+    try:
+        if node is not None:
+            node.start()
+            address = node.settings.node_address
+            settings = settings.model_copy(update={"contact_points": (address,), "cql_port": node.settings.cql_port})
+        schema.apply(settings)
+        yield settings
+    finally:
+        if node is not None:
+            node.leave()
+
+
+def up(
+    channel: ChannelOption = None,
+    demo: Annotated[bool, typer.Option("--demo", help="Read a built-in, made-up chat instead of Twitch.")] = False,
+    rate: Annotated[float, typer.Option(min=0.01, help="With --demo: lines a second in each channel.")] = 5.0,
+) -> None:
+    """Run node, ingest and API in one process, until Ctrl-C; no node where LOGSTV_CONTACT_POINTS names a cluster."""
+    settings = ingest_settings(channel)
+    if demo and not settings.channels:
+        settings = settings.model_copy(update={"channels": DEMO_CHANNELS})
+    with cluster() as store_settings:
+        run_until_stopped(_up(store_settings, settings, AppSettings(), rate if demo else None))
+
+
+async def _up(store: StoreSettings, ingest: IngestSettings, api: AppSettings, demo_rate: float | None) -> None:
+    async with contextlib.AsyncExitStack() as stack:
+        if demo_rate is not None:
+            chat = DemoChat(channels=ingest.channels, rate=demo_rate)
+            server = await stack.enter_async_context(DemoChatServer(chat))
+            ingest = ingest.model_copy(update={"irc_url": f"irc://127.0.0.1:{server.port}"})
+        async with asyncio.TaskGroup() as group:
+            group.create_task(serve(store, api, started=lambda: _say_where_to_look(api, ingest)))
+            if ingest.channels:
+                group.create_task(work(store, ingest, NodeSettings().data_dir))
+
+
+def _say_where_to_look(api: AppSettings, ingest: IngestSettings) -> None:
+    root = f"http://{api.host}:{api.port}"
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    console.print(f"\nlogstv is up: {root}  (Ctrl-C stops it)")
+    for login in ingest.channels[:3]:
+        console.print(f"  the log of {login}:  {root}/v1/channels/{login}/messages?limit=10")
+    if not ingest.channels:
+        console.print("  it reads no channel yet: start it with --channel NAME")
+    if ingest.irc_url.startswith("irc://127.0.0.1"):
+        where = ingest.irc_url.removeprefix("irc://")
+        console.print(f"  say something:  printf 'NICK you\\r\\nPRIVMSG #{ingest.channels[0]} :hello\\r\\n' | nc -q1 "
+                      f"{where.replace(':', ' ')}")  # fmt: skip
+    console.print(f"  what it can be asked:  {root}/docs\n")

@@ -1,0 +1,56 @@
+"""Runs a coroutine until it ends or the process is asked to stop, and sets up what it logs."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import sys
+from collections.abc import Coroutine
+from typing import Any
+
+import structlog
+
+
+def set_up_logging() -> None:
+    """Log events as lines on standard error: readable in a terminal, JSON where a program reads them."""
+    terminal = sys.stderr.isatty()
+    renderer: Any = structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer()
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+    # The driver tells of each host and connection at WARNING; what matters of it comes to us as errors.
+    logging.getLogger("cassandra").setLevel(logging.ERROR)
+
+
+def run_until_stopped(work: Coroutine[Any, Any, None]) -> None:
+    """Run until the work ends, or until Ctrl-C or SIGTERM cancels it; a second Ctrl-C does not wait."""
+    set_up_logging()
+    with contextlib.suppress(asyncio.CancelledError):
+        asyncio.run(_cancelled_by_signal(work))
+
+
+async def _cancelled_by_signal(work: Coroutine[Any, Any, None]) -> None:
+    task = asyncio.ensure_future(work)
+    loop = asyncio.get_running_loop()
+
+    def stop(number: signal.Signals) -> None:
+        loop.remove_signal_handler(number)  # the next one ends the process at once
+        task.cancel()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop, number)
+    try:
+        await task
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
