@@ -1,15 +1,14 @@
 """Reads Twitch's chat over IRC, anonymously: channels spread over connections, joins confirmed, silence noticed.
 
-One connection is `ingest.irc_connection`'s; what the server allows is kept by `ingest.pacing`.
+One connection is `ingest.irc_connection`'s, how each channel stands `ingest.irc_state`'s, what the server allows
+`ingest.pacing`'s.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
 import ssl
-from collections import Counter
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -20,6 +19,7 @@ import structlog
 
 from ingest.errors import LoginRefused, SourceUrlError
 from ingest.irc_connection import IrcConnection
+from ingest.irc_state import ChannelState, IrcCounts
 from ingest.pacing import Budget
 from ingest.settings import IngestSettings
 from ingest.source import ReceivedLine
@@ -28,57 +28,22 @@ log = structlog.get_logger(__name__)
 
 _CHUNKS_WAITING = 16
 _BACKOFF_SECONDS = (0.5, 60.0)
-_LOGIN_REFUSED_SECONDS = 120.0
 _STEADY_SECONDS = 60.0
 """A connection that held this long was a good one: the next attempt does not wait long."""
 
 
 @dataclass(slots=True)
-class IrcCounts:
-    """What was seen on all connections.
-
-    Attributes:
-        connections: how many are open.
-        opened: how many ever were.
-        lines: how many lines were read.
-        ignored: lines that have no place in a log, by command.
-        too_long: lines that were skipped for their length.
-    """
-
-    connections: int = 0
-    opened: int = 0
-    lines: int = 0
-    too_long: int = 0
-    ignored: Counter[str] = field(default_factory=Counter)
-
-
-@dataclass(slots=True)
-class ChannelState:
-    """How the reading of a channel stands.
-
-    Attributes:
-        login: the channel's.
-        channel_id: as its ROOMSTATE said; None until the first.
-        joined: whether a connection is in it now.
-        connection: which one.
-        failure: why the last join failed; empty if it did not.
-        retry_at: when to ask again, by the loop's clock.
-    """
-
-    login: str
-    channel_id: int | None = None
-    joined: bool = False
-    connection: IrcConnection | None = None
-    failure: str = ""
-    retry_at: float = 0.0
-
-
-@dataclass(slots=True)
 class _Link:
-    """Some channels that share a connection, and the task that keeps it up."""
+    """Some channels that share a connection, and the task that keeps it up.
+
+    Attributes:
+        channels: by login.
+        live: its connections, the newest last: one, or more for a moment while one takes over.
+        task: keeps one up.
+    """
 
     channels: dict[str, ChannelState] = field(default_factory=dict)
-    current: IrcConnection | None = None
+    live: list[IrcConnection] = field(default_factory=list)
     task: asyncio.Task[None] | None = None
 
 
@@ -128,21 +93,27 @@ class IrcSource:
         """Read a channel too; harmless if it is read already."""
         if any(login in link.channels for link in self._links):
             return
-        for link in self._links:
-            if len(link.channels) < self._settings.irc_channels_per_connection:
-                break
-        else:
+        most = self._settings.irc_channels_per_connection
+        link = next((link for link in self._links if len(link.channels) < most), None)
+        if link is None:
             assert self._tasks is not None
             link = _Link()
             self._links.append(link)
             link.task = self._tasks.create_task(self._keep_up(link))
         link.channels[login] = ChannelState(login)
+        for connection in link.live:
+            connection.look()
 
-    async def part(self, login: str) -> None:
-        """Read a channel no more."""
-        for link in self._links:
-            if link.channels.pop(login, None) is not None and link.current is not None:
-                await link.current.part(login)
+    def part(self, login: str) -> None:
+        """Read a channel no more: from now on no line of it is handed on."""
+        for link in list(self._links):
+            if link.channels.pop(login, None) is None:
+                continue
+            for connection in link.live:
+                connection.part(login)
+            if not link.channels and link.task is not None:
+                self._links.remove(link)
+                link.task.cancel()
 
     @property
     def channels(self) -> list[ChannelState]:
@@ -151,40 +122,40 @@ class IrcSource:
 
     async def _keep_up(self, link: _Link) -> None:
         """Keep a connection for a link's channels; on RECONNECT open the next one before the old is closed."""
-        pause, longest = _BACKOFF_SECONDS
+        clock = asyncio.get_running_loop().time
+        pause, longest = shortest, _ = _BACKOFF_SECONDS
         async with asyncio.TaskGroup() as group:
             while True:
                 await self._pace.turn()
-                started = asyncio.get_running_loop().time()
+                begun = clock()
                 connection = IrcConnection(self._settings, link.channels, self._joins, self.counts, self._chunks)
-                previous, link.current = link.current, connection
-                live = group.create_task(self._live(connection, previous))
+                connection.replaces = list(link.live)
+                link.live.append(connection)
+                live = group.create_task(self._live(link, connection))
                 moved_on = group.create_task(connection.reconnect_asked.wait())
                 await asyncio.wait([live, moved_on], return_when=asyncio.FIRST_COMPLETED)
                 moved_on.cancel()
                 if not live.done():
                     log.info("irc.reconnect_asked", channels=len(link.channels))
+                elif live.result():
+                    await asyncio.sleep(self._settings.irc_login_retry)
                     continue
-                refused = live.result()
-                held = asyncio.get_running_loop().time() - started
-                pause = _BACKOFF_SECONDS[0] if held > _STEADY_SECONDS else min(pause * 2, longest)
-                await asyncio.sleep(_LOGIN_REFUSED_SECONDS if refused else pause * random.uniform(0.5, 1.0))
+                pause = shortest if clock() - begun > _STEADY_SECONDS else min(pause * 2, longest)
+                await asyncio.sleep(pause * random.uniform(0.5, 1.0))
 
-    async def _live(self, connection: IrcConnection, previous: IrcConnection | None) -> bool:
+    async def _live(self, link: _Link, connection: IrcConnection) -> bool:
         """Run one connection to its end; say whether the login was refused."""
-        if previous is not None:
-            connection.replaces(previous)
-        self.counts.opened += 1
         try:
             await connection.run(self._host, self._port, self._tls)
         except LoginRefused as error:
-            log.error("irc.login_refused", reason=str(error))
+            self.counts.logins_refused += 1
+            log.error("irc.login_refused", reason=str(error), retry_seconds=self._settings.irc_login_retry)
             return True
-        except (OSError, TimeoutError, asyncio.IncompleteReadError) as error:
+        except OSError as error:
             log.warning("irc.connection_lost", host=self._host, reason=str(error) or type(error).__name__)
         finally:
-            with contextlib.suppress(OSError):
-                await connection.close()
+            link.live.remove(connection)
+            await connection.closed()
         return False
 
 

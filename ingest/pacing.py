@@ -27,5 +27,6 @@ class Budget:
             while self._taken and self._taken[0] <= clock() - self._seconds:
                 self._taken.popleft()
             if len(self._taken) >= self._turns:
-                await asyncio.sleep(self._taken.popleft() + self._seconds - clock())
+                await asyncio.sleep(self._taken[0] + self._seconds - clock())
+                self._taken.popleft()
             self._taken.append(clock())

@@ -13,13 +13,13 @@ from pathlib import Path
 from ingest.errors import ReplayError
 from ingest.source import ReceivedLine
 from ingest.wire import LineSplitter, command_of, is_chat
-from store import tags
 
 _PIECE_BYTES = 256 * 1024
 _GZIP = b"\x1f\x8b"
-_SENT = re.compile(r"(?<![^@;])(tmi-sent-ts|rm-received-ts)=(\d{1,18})(?=[; ])")
+_TIMES = re.compile(r"(?<=[@;])(tmi-sent-ts|rm-received-ts)=(\d{1,18})(?![^;])")
 _OWN_ID = re.compile(r"[@;]id=[^; ]")
 _SECONDS_REMEMBERED = 120
+_LINES_REMEMBERED = 100_000
 
 Progress = Callable[[int], None]
 """Called with the bytes of the files that were read since the last call."""
@@ -83,8 +83,9 @@ class Replay:
             yield chunk[start : start + size]
 
     def _received(self, line: str, shift_ms: int, occurrences: _Occurrences) -> ReceivedLine:
-        if shift_ms:
-            line = _SENT.sub(lambda match: f"{match[1]}={int(match[2]) + shift_ms}", line)
+        if shift_ms and line.startswith("@"):
+            tag_part, space, rest = line.partition(" ")
+            line = _TIMES.sub(lambda match: f"{match[1]}={int(match[2]) + shift_ms}", tag_part) + space + rest
         return ReceivedLine(line, occurrence=occurrences.count(line))
 
     def _pieces(self, path: Path, progress: Progress) -> Iterator[list[str]]:
@@ -94,7 +95,8 @@ class Replay:
             with path.open("rb") as raw:
                 stream = gzip.GzipFile(fileobj=raw) if raw.peek(2)[:2] == _GZIP else raw
                 at = 0
-                while piece := stream.read(_PIECE_BYTES):
+                # read1 gives what is there: of a damaged file, all that can be inflated before the damage.
+                while piece := stream.read1(_PIECE_BYTES):
                     progress(raw.tell() - at)
                     at = raw.tell()
                     lines = self._chat(splitter.feed(piece))
@@ -102,11 +104,12 @@ class Replay:
                     yield lines
                 yield self._chat(splitter.feed(b"\n"))
         except (OSError, EOFError, zlib.error) as error:
+            why = (isinstance(error, OSError) and error.strerror) or error
             raise ReplayError(
-                f"{path} cannot be read further: {error}. {count:,} lines before that were taken"
+                f"{path} cannot be read to its end: {why}; the {count:,} chat lines before that were taken"
             ) from error
         finally:
-            self.too_long += splitter.too_long
+            self.too_long += splitter.take_too_long()
 
     def _chat(self, lines: list[str]) -> list[str]:
         chat = [line for line in lines if is_chat(command_of(line))]
@@ -118,16 +121,13 @@ class Replay:
         for path in self._paths:
             for lines in self._pieces(path, lambda _count: None):
                 for line in lines:
-                    sent = (
-                        tags.number(tags.find(line[1:].partition(" ")[0], "tmi-sent-ts")) if line[:1] == "@" else None
-                    )
-                    newest = max(newest, sent or 0)
+                    newest = max(newest, _sent_ms(line) or 0)
         self.ignored = self.too_long = 0
         return newest
 
 
 class _Occurrences:
-    """Tells byte-equal lines without an id apart, as long as they stand within the same second of a file.
+    """Tells byte-equal lines without an id apart, as long as they stand near each other in a file.
 
     Old lines have no id and times in whole seconds; two that are equal are two messages. An equal CLEARCHAT or
     CLEARMSG is the same event, recorded twice.
@@ -135,19 +135,29 @@ class _Occurrences:
 
     def __init__(self) -> None:
         self._seen: dict[int, dict[str, int]] = {}
+        self._lines = 0
 
     def count(self, line: str) -> int:
         """Give how many such lines came before this one in its second."""
         if _OWN_ID.search(line.partition(" ")[0]) or command_of(line) in ("CLEARCHAT", "CLEARMSG"):
             return 0
-        sent = _SENT.search(line.partition(" ")[0] + " ")
-        second = int(sent[2]) // 1000 if sent else 0
-        seen = self._seen.setdefault(second, {})
+        if (sent := _sent_ms(line)) is None:
+            return 0
+        seen = self._seen.setdefault(sent // 1000, {})
         before = seen.get(line, 0)
         seen[line] = before + 1
-        while len(self._seen) > _SECONDS_REMEMBERED:
-            del self._seen[next(iter(self._seen))]
+        self._lines += not before
+        while len(self._seen) > _SECONDS_REMEMBERED or (self._lines > _LINES_REMEMBERED and len(self._seen) > 1):
+            self._lines -= len(self._seen.pop(next(iter(self._seen))))
         return before
+
+
+def _sent_ms(line: str) -> int | None:
+    """Give when a line says that it was sent, or else received; None if it does not say."""
+    if not line.startswith("@"):
+        return None
+    times = {match[1]: int(match[2]) for match in _TIMES.finditer(line.partition(" ")[0])}
+    return times.get("tmi-sent-ts", times.get("rm-received-ts"))
 
 
 def total_bytes(paths: Sequence[Path]) -> int:

@@ -40,6 +40,8 @@ class IngestSettings(BaseSettings):
     irc_silence: float = Field(
         default=60, gt=0, description="Seconds without a line after which the server is asked whether it lives."
     )
+    irc_pong_timeout: float = Field(default=10, gt=0, description="Seconds that it then has to answer.")
+    irc_login_retry: float = Field(default=120, gt=0, description="Seconds until a refused login is tried again.")
 
     @field_validator("channels", mode="before")
     @classmethod

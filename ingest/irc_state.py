@@ -1,0 +1,63 @@
+"""How the reading of Twitch's chat stands: per channel, and over all connections."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+_COMMANDS_COUNTED = 64
+
+
+@dataclass(slots=True)
+class IrcCounts:
+    """What was seen on all connections.
+
+    Attributes:
+        connections: how many are open.
+        opened: how many ever were.
+        lines: how many lines were read.
+        strays: chat lines of channels that are not, or no longer, to be read.
+        too_long: lines that were skipped for their length.
+        joins_failed: joins that were refused or not answered.
+        logins_refused: logins that the server did not take.
+        ignored: lines that have no place in a log, by command.
+    """
+
+    connections: int = 0
+    opened: int = 0
+    lines: int = 0
+    strays: int = 0
+    too_long: int = 0
+    joins_failed: int = 0
+    logins_refused: int = 0
+    ignored: Counter[str] = field(default_factory=Counter)
+
+    def ignore(self, command: str) -> None:
+        """Count a line that is left out; a server that makes up commands without end counts as `other`."""
+        if command not in self.ignored and len(self.ignored) >= _COMMANDS_COUNTED:
+            command = "other"
+        self.ignored[command] += 1
+
+
+@dataclass(slots=True)
+class ChannelState:
+    """How the reading of a channel stands.
+
+    Attributes:
+        login: the channel's.
+        channel_id: as its ROOMSTATE said; None until the first.
+        readers: how many connections are in it: two for a moment while one takes over from another.
+        failure: why the last join failed; empty if it did not.
+        retry_at: when to ask again after a failure, by the loop's clock.
+    """
+
+    login: str
+    channel_id: int | None = None
+    readers: int = 0
+    failure: str = ""
+    retry_at: float = 0.0
+
+    @property
+    def joined(self) -> bool:
+        """Whether it is being read now."""
+        return self.readers > 0
