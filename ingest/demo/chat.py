@@ -14,6 +14,9 @@ from functools import lru_cache
 from ingest.demo import words
 from store.tags import escape
 
+EPOCH_MS = 1_767_225_600_000
+"""When line 0 is sent unless said otherwise: 2026-01-01T00:00:00Z, so that a restart says nothing a second time."""
+
 _CHATTERS = 400
 _REGULARS_POWER = 3  # the higher, the more of the talk is done by few
 _FIRST_USER_ID = 100_000_000

@@ -14,7 +14,7 @@ from typing import Self
 
 import structlog
 
-from ingest.demo.chat import DemoChat
+from ingest.demo.chat import EPOCH_MS, DemoChat
 from ingest.wire import LineSplitter
 from store.line import split
 
@@ -72,7 +72,7 @@ class DemoChatServer:
         epoch_ms: int | None = None,
     ) -> None:
         self.chat = chat
-        self.epoch_ms = epoch_ms if epoch_ms is not None else time.time_ns() // 1_000_000
+        self.epoch_ms = EPOCH_MS if epoch_ms is None else epoch_ms
         self.host, self.port = host, port
         self.faults = Faults()
         self.joins: list[tuple[float, str]] = []
