@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import orjson
+import pytest
+from support import lines
+
+from ingest import pipeline as pipeline_module
+from ingest.pipeline import Pipeline
+from ingest.quarantine import Quarantine
+from ingest.replay import Replay
+from ingest.source import ReceivedLine
+from store.errors import StoreUnavailable
+from store.reader import Log
+from store.shapes import CHANNEL, USER
+
+
+class Given:
+    """A source of given lines, which then waits if it is told to."""
+
+    def __init__(self, *given: str, stays: bool = False) -> None:
+        self.given = given
+        self.stays = stays
+
+    async def chunks(self) -> AsyncIterator[list[ReceivedLine]]:
+        for start in range(0, len(self.given), 10):
+            yield [ReceivedLine(line, 1, lines.CHANNEL_ID) for line in self.given[start : start + 10]]
+        if self.stays:
+            await asyncio.Event().wait()
+
+
+SAID = [lines.privmsg(f"line {n}", number=n, sent_ms=lines.EVENING_MS + n) for n in range(1000)]
+
+
+async def stored(store, shape=CHANNEL, key=(lines.CHANNEL_ID,)) -> list[str]:
+    return [
+        message.line async for piece in store.reader.stream(Log(shape, key, newest_first=False)) for message in piece
+    ]
+
+
+async def test_everything_a_source_gives_is_stored(store, writer, tmp_path):
+    pipeline = Pipeline(writer, Quarantine(tmp_path))
+    await pipeline.run(Given(*SAID))
+    assert await stored(store) == SAID
+    assert (pipeline.counts.received, pipeline.counts.written, pipeline.counts.refused.total()) == (1000, 1000, 0)
+
+
+async def test_what_has_no_place_is_kept_aside_with_its_reason(store, writer, tmp_path):
+    odd = lines.without(lines.privmsg("caf\udce9 no time", number=2), "tmi-sent-ts")
+    timeless = Pipeline(writer, Quarantine(tmp_path))
+
+    class Timeless(Given):
+        async def chunks(self):
+            yield [ReceivedLine(odd), ReceivedLine(SAID[0]), ReceivedLine("PING :x")]
+
+    await timeless.run(Timeless())
+    assert await stored(store) == [SAID[0]]
+    kept = [orjson.loads(row) for row in (tmp_path / "quarantine.ndjson").read_bytes().splitlines()]
+    assert [record["line"] for record in kept] == [odd.replace("\udce9", "\\xe9"), "PING :x"]
+    assert "tmi-sent-ts" in kept[0]["reason"]
+    assert timeless.counts.refused.total() == 2
+
+
+def test_the_quarantine_is_bounded(tmp_path):
+    quarantine = Quarantine(tmp_path, most_bytes=1000)
+    for number in range(100):
+        quarantine.keep(f"line {number}", "a reason")
+    sizes = [path.stat().st_size for path in tmp_path.iterdir()]
+    assert len(sizes) == 2
+    assert max(sizes) <= 1000
+    assert "line 99" in quarantine.path.read_text()
+
+
+def test_a_quarantine_that_cannot_be_written_stops_nothing(tmp_path):
+    (tmp_path / "file").write_text("")
+    Quarantine(tmp_path / "file").keep("line", "a reason")
+
+
+async def test_writes_are_repeated_until_they_are_acknowledged_and_the_source_waits(
+    store, writer, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(pipeline_module, "_BACKOFF_SECONDS", (0.01, 0.02))
+    write, failures = writer.write, iter([True] * 12)
+    given = 0
+
+    async def failing(messages):
+        if next(failures, False):
+            raise StoreUnavailable("down for now")
+        return await write(messages)
+
+    class Counted(Given):
+        async def chunks(self):
+            nonlocal given
+            async for chunk in super().chunks():
+                given += len(chunk)
+                yield chunk
+
+    monkeypatch.setattr(writer, "write", failing)
+    pipeline = Pipeline(writer, Quarantine(tmp_path))
+    await pipeline.run(Counted(*SAID))
+    assert await stored(store) == SAID
+    assert pipeline.counts.retries == 12
+
+
+async def test_cancelled_it_still_writes_what_it_has_read(store, writer, tmp_path):
+    pipeline = Pipeline(writer, Quarantine(tmp_path))
+    running = asyncio.create_task(pipeline.run(Given(*SAID, stays=True)))
+    while pipeline.counts.received < len(SAID):
+        await asyncio.sleep(0.001)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert await stored(store) == SAID
+
+
+async def test_a_file_is_the_same_however_often_it_is_replayed(store, writer, tmp_path):
+    old = [lines.without(lines.privmsg(text), "id") for text in ("gg", "gg", "wp", "gg")]
+    path = tmp_path / "old.irc"
+    path.write_text("\n".join(old))
+    for _ in range(3):
+        pipeline = Pipeline(writer, Quarantine(tmp_path))
+        await pipeline.run(Replay([path]))
+        assert sorted(await stored(store, USER, (501,))) == sorted(old)
