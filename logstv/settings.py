@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import platformdirs
 from pydantic import Field, field_validator
@@ -32,6 +33,11 @@ class NodeSettings(BaseSettings):
     node_jmx_port: int = Field(default=7199, ge=1, le=65535, description="The local port that nodetool speaks to.")
     cql_port: int = Field(default=9042, ge=1, le=65535, description="The port on which the cluster speaks CQL.")
 
+    node_commitlog_sync: Literal["periodic", "group"] = Field(
+        default="periodic",
+        description="When the local node acknowledges a write: `periodic`, at once, which loses the last 0.1 s when "
+        "Cassandra is killed and the last second when the machine goes down; `group`, when it is on disk, 10 ms later.",
+    )
     node_min_free: int = Field(
         default=1024, ge=0, description="The MiB of free disk without which the local node is not started."
     )

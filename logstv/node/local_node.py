@@ -168,7 +168,7 @@ class LocalNode:
 
         Raises:
             NodeInUseError: others use it.
-            NodeStopError: it did not drain in time and was killed; its commit log has what it had acknowledged.
+            NodeStopError: it did not drain in time and was killed; see LOGSTV_NODE_COMMITLOG_SYNC for what that loses.
         """
         self._run.leave()
         if not self._run.runs():
@@ -340,7 +340,7 @@ class LocalNode:
         if killed:
             raise NodeStopError(
                 f"the node did not drain within {self.settings.node_stop_timeout:.0f} s (LOGSTV_NODE_STOP_TIMEOUT) and "
-                "was killed; start it again: what it had acknowledged is in its commit log"
+                "was killed; start it again: its commit log has what it acknowledged, but perhaps for the last 0.1 s"
             )
         return True
 
