@@ -28,9 +28,9 @@ format: $(VENV)/dev  ## Bring the code into form.
 	@$(BIN)/ruff check --fix .
 
 bench: $(VENV)/dev  ## Measure; prints numbers and writes them to bench/results.
-	@$(BIN)/python bench/storage.py $(ARGS)
-	@$(BIN)/python bench/pages.py $(ARGS)
-	@$(BIN)/python bench/ingest.py $(ARGS)
+	@$(BIN)/python -m bench.storage $(ARGS)
+	@$(BIN)/python -m bench.pages $(ARGS)
+	@$(BIN)/python -m bench.ingest $(ARGS)
 
 lock: $(VENV)/dev  ## Choose the newest versions that pyproject.toml allows.
 	@$(BIN)/pip install --quiet uv

@@ -1,6 +1,6 @@
 """How many messages a second reach all three tables, node and client on one machine, beside two other ways to write.
 
-    python bench/ingest.py [--seconds 120] [--compare-seconds 30]
+    python -m bench.ingest [--seconds 120] [--compare-seconds 30]
 
 `logstv` is the way of the program: a file of raw lines through the replay source, parsed, and written in batches by
 replicas. `single statements` writes the same rows one by one. `2018` is what the first logstv-cassandra did: the raw
@@ -22,14 +22,14 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import ground
-from bench_chat import write_demo_file
 from cassandra.query import BoundStatement
-from ingest.replay import Replay
-from ingest.source import ReceivedLine
 
+from bench import ground
+from bench.chat import write_demo_file
 from ingest.pipeline import Pipeline
 from ingest.quarantine import Quarantine
+from ingest.replay import Replay
+from ingest.source import ReceivedLine
 from store.message import Message
 from store.rows import bigint, int32, pack, row_values
 from store.session import Session
@@ -174,7 +174,16 @@ def main() -> None:
         ground.store_settings(local, "ingest")
         for way in WAYS:
             seconds = options.seconds if way == "logstv" else options.compare_seconds
-            command = [sys.executable, __file__, "--worker", way, str(local.settings.cql_port), str(path), str(seconds)]
+            command = [
+                sys.executable,
+                "-m",
+                "bench.ingest",
+                "--worker",
+                way,
+                str(local.settings.cql_port),
+                str(path),
+                str(seconds),
+            ]
             answer = subprocess.run(command, capture_output=True, text=True, check=False)
             if answer.returncode:
                 sys.exit(answer.stderr)

@@ -1,6 +1,6 @@
 """How long a page of 100 takes on each shape, with 8 clients, in partitions of 1,000 to 1,000,000 rows.
 
-    python bench/pages.py [--seconds 10] [--sizes 1000 100000 1000000]
+    python -m bench.pages [--seconds 10] [--sizes 1000 100000 1000000]
 
 `bare CQL` is the same slice asked of the driver, rows as they come; `store` is a page of the reader, as messages with a
 cursor; `HTTP` is a JSON page of the service, which runs in a process of its own, as do its clients. Each client asks for
@@ -19,10 +19,10 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-import ground
 import httpx2
 from cassandra.query import BoundStatement
 
+from bench import ground
 from store.cursor import Cursor
 from store.keys import LAST_LOW, Position
 from store.message import Message

@@ -1,6 +1,6 @@
 """How many bytes a message takes on disk, compacted, in each table, for what could be chosen.
 
-    python bench/storage.py [FILE.irc.gz]
+    python -m bench.storage [FILE.irc.gz]
 
 The file holds raw IRC lines, plain or gzip; without one, lines of the demo chat are taken. `raw line` is what the first
 logstv-cassandra stored: the line itself, three times.
@@ -14,9 +14,8 @@ import gzip
 from pathlib import Path
 from typing import Any
 
-import ground
-from bench_chat import demo_lines
-
+from bench import ground
+from bench.chat import demo_lines
 from logstv.node import LocalNode
 from store.message import Message
 from store.retention import Retention
