@@ -1,0 +1,64 @@
+"""The documentation names what there is."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import typer
+
+from app.service import create_app
+from app.settings import AppSettings
+from ingest.settings import IngestSettings
+from logstv.__main__ import app as command
+from logstv.settings import NodeSettings
+from store.settings import StoreSettings
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("room", [StoreSettings, NodeSettings, IngestSettings, AppSettings])
+def test_every_setting_is_documented_and_described(room):
+    page = (ROOT / "docs" / "settings.md").read_text()
+    for name, field in room.model_fields.items():
+        assert f"`LOGSTV_{name.upper()}`" in page
+        assert field.description
+
+
+def test_no_setting_is_documented_that_is_not_there():
+    known = {f"LOGSTV_{name.upper()}" for room in (StoreSettings, NodeSettings, IngestSettings, AppSettings)
+             for name in room.model_fields} | {"LOGSTV_TEST_CASSANDRA"}  # fmt: skip
+    for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
+        assert set(re.findall(r"LOGSTV_[A-Z0-9_]+", page.read_text())) <= known, page.name
+
+
+def test_every_route_is_in_the_api_guide():
+    page = (ROOT / "docs" / "api.md").read_text()
+    for path in create_app(StoreSettings(), AppSettings()).openapi()["paths"]:
+        assert path in page, path
+
+
+def test_every_command_has_help_with_an_example():
+    def commands(group: typer.main.TyperGroup, name: str):
+        for each in group.commands.values():
+            if hasattr(each, "commands"):
+                yield from commands(each, f"{name} {each.name}")
+            else:
+                yield f"{name} {each.name}", each
+
+    for name, each in commands(typer.main.get_command(command), "logstv"):
+        assert each.help, name
+        assert name in (each.epilog or ""), name
+
+
+def test_every_library_is_in_the_list_of_dependencies():
+    page = (ROOT / "docs" / "dependencies.md").read_text()
+    for required in re.findall(r'^    "([a-z0-9-]+)>=', (ROOT / "pyproject.toml").read_text(), re.MULTILINE):
+        assert required in page, required
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", *(ROOT / "docs").glob("*.md")], ids=lambda path: path.name)
+def test_every_link_leads_somewhere(page):
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
+        assert (page.parent / target).exists(), target
