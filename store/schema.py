@@ -1,33 +1,49 @@
 """Brings the tables of a cluster into line with the CQL files, and shows where they differ.
 
-Tables are created, columns added, and options aligned; keys, types and columns that hold lines are never touched.
+Tables are created, columns added, and options aligned; keys, types and columns that hold lines are never touched, nor
+is an option that a file does not name.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from cassandra import DriverException
+import structlog
+from cassandra import DriverException, RequestValidationException
 from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, NoHostAvailable
 from cassandra.cluster import Session as DriverSession
+from cassandra.protocol import ErrorMessage
 from cassandra.query import named_tuple_factory
 
 import schema
-from schema import SchemaFileError, Table
+from schema import Column, SchemaFileError, Table
 from store import schema_lock
-from store.errors import SchemaError, SchemaRefused, StoreError
+from store.errors import SchemaError, SchemaRefused
 from store.session import cluster_of, translated, unreachable
 from store.settings import StoreSettings
+
+log = structlog.get_logger(__name__)
 
 _WAIT_SECONDS = 120.0
 _AGREEMENT_SECONDS = 60.0
 _DDL_SECONDS = 60.0
 
-_SERVER_ADDS = {"max_threshold": "32", "min_threshold": "4", "chunk_length_in_kb": "16"}
-"""Sub-options that the server writes down with these values when a file does not name them."""
+_SERVER_ADDS = {
+    "max_threshold": "32",
+    "min_threshold": "4",
+    "chunk_length_in_kb": "16",
+    "keys": "NONE",
+    "rows_per_partition": "NONE",
+}
+"""Sub-options that Cassandra 5.0 writes down with these values when a file does not name them."""
+
+_SERVER_OMITS = {"cdc": "false", "memtable": "default", "allow_auto_snapshot": "true", "incremental_backups": "true"}
+"""Options that Cassandra 5.0 does not write down when they have these values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +75,20 @@ def diff(settings: StoreSettings) -> list[Change]:
         return list(_differences(session, settings, tables))
 
 
-def apply(settings: StoreSettings, wait_seconds: float = _WAIT_SECONDS) -> list[Change]:
+def apply(
+    settings: StoreSettings,
+    wait_seconds: float = _WAIT_SECONDS,
+    on_change: Callable[[Change], None] = lambda _: None,
+) -> list[Change]:
     """Bring the cluster into line with the files; of two who do so at once, one waits.
+
+    Killed in the middle, it goes on from there when it is called again. Where there is nothing to do, nothing is
+    written: a role that may only read and write lines can call it too.
 
     Args:
         settings: which cluster, keyspace and files.
         wait_seconds: how long to wait for another who is at it.
+        on_change: told of each change when all nodes have it.
 
     Returns:
         What was changed.
@@ -77,49 +101,65 @@ def apply(settings: StoreSettings, wait_seconds: float = _WAIT_SECONDS) -> list[
     """
     tables = _tables(settings)
     with _connected(settings) as (cluster, session):
-        _refuse(_differences(session, settings, tables))
-        created = f"CREATE KEYSPACE IF NOT EXISTS {settings.keyspace} WITH replication = {_replication_cql(settings)}"
-        _run(cluster, session, created)
-        with schema_lock.lock(session, settings.keyspace, wait_seconds) as renew:
-            changes = list(_differences(session, settings, tables))
-            _refuse(changes)
-            done = []
-            for change in changes:
-                if change.cql is not None:
-                    renew()
-                    _run(cluster, session, change.cql)
-                    done.append(change)
-            return done
+        changes = allowed(_differences(session, settings, tables))
+        if not any(change.cql for change in changes):
+            # What another has just changed may not be everywhere yet, but an old disagreement is no reason to stop.
+            if not cluster.control_connection.wait_for_schema_agreement():
+                log.warning("the nodes do not agree on the schema: `nodetool describecluster` says which differ")
+            return []
+        done: list[Change] = []
+
+        def carry_out(change: Change) -> None:
+            if change.cql is not None:
+                _run(cluster, session, change.cql)
+                done.append(change)
+                on_change(change)
+
+        if any(not change.table for change in changes):
+            _check_replicas(cluster, settings)
+        if _replicas(session, settings.keyspace) is None:
+            carry_out(_missing_keyspace(settings))  # the lock is in it
+        if not _lock_is_there(session, settings.keyspace):
+            _run(cluster, session, schema_lock.create_table(settings.keyspace))
+        with schema_lock.lock(session, settings.keyspace, wait_seconds) as check:
+            for change in allowed(_differences(session, settings, tables)):
+                check()
+                carry_out(change)
+        return done
 
 
 def _tables(settings: StoreSettings) -> list[Table]:
+    folder = settings.schema_dir or schema.FOLDER
     try:
-        return schema.load(settings.schema_dir or schema.FOLDER)
+        tables = schema.load(folder)
+        missing = {table.name for table in schema.load()} - {table.name for table in tables}
     except SchemaFileError as error:
         raise SchemaError(str(error)) from error
+    if missing:
+        raise SchemaError(
+            f"{folder} has no file for {', '.join(sorted(missing))}: copy every file of {schema.FOLDER}, "
+            "then edit the copies"
+        )
+    return tables
 
 
-class _connected:  # noqa: N801 - used as a function
-    """A driver session of its own for the schema's statements, which block."""
-
-    def __init__(self, settings: StoreSettings) -> None:
-        self._settings = settings
-        self._cluster = cluster_of(settings)
-
-    def __enter__(self) -> tuple[Cluster, DriverSession]:
+@contextmanager
+def _connected(settings: StoreSettings) -> Iterator[tuple[Cluster, DriverSession]]:
+    """Open a driver session of its own for the schema's statements, which block."""
+    cluster = cluster_of(settings)
+    try:
         try:
-            session = self._cluster.connect()
+            session = cluster.connect()
         except (NoHostAvailable, DriverException, OSError) as error:
-            self._cluster.shutdown()
-            raise unreachable(self._settings, error) from error
-        return self._cluster, session
-
-    def __exit__(self, _type: object, error: BaseException | None, _trace: object) -> None:
-        self._cluster.shutdown()
-        if isinstance(error, Exception) and not isinstance(error, StoreError):
-            ours = translated(error)
-            if ours is not error:
-                raise ours from error
+            raise unreachable(settings, error) from error
+        yield cluster, session
+    except Exception as error:
+        ours = translated(error)
+        if ours is error:
+            raise
+        raise ours from error
+    finally:
+        cluster.shutdown()
 
 
 def _run(cluster: Cluster, session: DriverSession, cql: str) -> None:
@@ -127,32 +167,64 @@ def _run(cluster: Cluster, session: DriverSession, cql: str) -> None:
     asked = session.execute_async(cql, timeout=_DDL_SECONDS)
     try:
         asked.result()
-    except DriverException as error:
+    except (RequestValidationException, ErrorMessage) as error:
+        said = re.search(r'message="(.*)"', str(error), re.DOTALL)
         raise SchemaError(
-            f"Cassandra did not take a change of the schema: {error}. The statement was: {cql}"
+            f"Cassandra did not take a change of the schema: {said[1] if said else error}. The statement was: {cql}"
         ) from error
-    if not asked.is_schema_agreed and not cluster.control_connection.wait_for_schema_agreement(
-        wait_time=_AGREEMENT_SECONDS
-    ):
+    if not asked.is_schema_agreed:
+        _agree(cluster)
+
+
+def _agree(cluster: Cluster) -> None:
+    if not cluster.control_connection.wait_for_schema_agreement(wait_time=_AGREEMENT_SECONDS):
         raise SchemaError(
-            f"the nodes did not agree on the schema within {_AGREEMENT_SECONDS:.0f} s: see which are down"
+            f"the nodes did not agree on the schema within {_AGREEMENT_SECONDS:.0f} s: "
+            "`nodetool describecluster` says which differ; apply it again when they agree"
         )
 
 
-def _refuse(changes: Iterator[Change] | list[Change]) -> None:
+def _check_replicas(cluster: Cluster, settings: StoreSettings) -> None:
+    """Refuse replicas that the cluster has no nodes for: Cassandra only warns, and then cannot take a line."""
+    nodes = Counter(host.datacenter for host in cluster.metadata.all_hosts())
+    for datacenter, replicas in _replication(settings).items():
+        if datacenter not in nodes:
+            raise SchemaError(
+                f"replicas are asked for in {datacenter}, but the cluster's datacenters are "
+                f"{', '.join(sorted(nodes))}: name them in LOGSTV_REPLICATION"
+            )
+        if int(replicas) > nodes[datacenter]:
+            raise SchemaError(
+                f"LOGSTV_REPLICATION asks for {replicas} replicas in {datacenter}, which has {nodes[datacenter]} "
+                "nodes: there can be no more replicas than nodes"
+            )
+
+
+def _lock_is_there(session: DriverSession, keyspace: str) -> bool:
+    there = _rows(session, _ALL_OF + "tables WHERE keyspace_name = %s", keyspace)
+    return any(row.table_name == schema_lock.TABLE for row in there)
+
+
+def allowed(changes: Iterable[Change]) -> list[Change]:
+    """Give the changes if none is refused.
+
+    Raises:
+        SchemaRefused: one is; the message says which.
+    """
+    changes = list(changes)
     refused = [change.what for change in changes if change.refused]
     if refused:
         raise SchemaRefused("; ".join(refused) + ". Nothing was changed")
+    return changes
 
 
 def _differences(session: DriverSession, settings: StoreSettings, tables: list[Table]) -> Iterator[Change]:
     keyspace = settings.keyspace
-    found = _rows(session, "SELECT replication FROM system_schema.keyspaces WHERE keyspace_name = %s", keyspace)
-    if not found:
-        cql = f"CREATE KEYSPACE IF NOT EXISTS {keyspace} WITH replication = {_replication_cql(settings)}"
-        yield Change("", f"the keyspace {keyspace} is missing", cql)
+    replicas = _replicas(session, keyspace)
+    if replicas is None:
+        yield _missing_keyspace(settings)
     elif settings.replication:
-        yield from _replication_change(settings, dict(found[0].replication))
+        yield from _replication_change(settings, replicas)
     actual = {row.table_name: row for row in _rows(session, _ALL_OF + "tables WHERE keyspace_name = %s", keyspace)}
     columns = _rows(session, _ALL_OF + "columns WHERE keyspace_name = %s", keyspace)
     for table in tables:
@@ -177,26 +249,30 @@ def _rows(session: DriverSession, cql: str, keyspace: str) -> list[Any]:
 def _column_changes(table: Table, name: str, full_name: str, there: Mapping[str, Any]) -> Iterator[Change]:
     keys = _key_columns(table)
     for column in table.columns:
-        row, wanted = there.get(column.name), keys.get(column.name, _REGULAR)
-        if row is None and wanted == _REGULAR:
-            cql = f"ALTER TABLE {full_name} ADD {column.name} {column.type}"
-            yield Change(name, f"{name} lacks the column {column.name} {column.type}", cql)
-        elif row is None:
+        row, wanted = there.get(column.name), keys.get(column.name, _outside_the_key(column))
+        if row is None and column.name in keys:
             yield _refusal(name, f"{column.name} is new in the key of {name}: a key cannot be changed")
+        elif row is None:
+            kind = f"{column.type} static" if column.static else column.type
+            cql = f"ALTER TABLE {full_name} ADD {column.name} {kind}"
+            yield Change(name, f"{name} lacks the column {column.name} {kind}", cql)
         elif row.type != column.type:
             yield _refusal(
                 name, f"{name}.{column.name} is {row.type}, the file says {column.type}: types cannot change"
             )
+        elif {row.kind, wanted[0]} == {"regular", "static"}:
+            yield _refusal(name, f"{name}.{column.name} is {row.kind}, the file says {wanted[0]}: that cannot change")
         elif (row.kind, row.position, row.clustering_order) != wanted:
             yield _refusal(name, f"{name}.{column.name} has another place or direction in the key than the file says")
     for extra in sorted(set(there) - {column.name for column in table.columns}):
-        if there[extra].kind == "regular":
+        if there[extra].kind in ("regular", "static"):
             yield Change(name, f"{name}.{extra} is not in the file; logstv drops no columns", None)
         else:
             yield _refusal(name, f"{name}.{extra} is in the key but not in the file: a key cannot be changed")
 
 
-_REGULAR = ("regular", -1, "none")
+def _outside_the_key(column: Column) -> tuple[str, int, str]:
+    return ("static" if column.static else "regular", -1, "none")
 
 
 def _key_columns(table: Table) -> dict[str, tuple[str, int, str]]:
@@ -218,25 +294,29 @@ def _option_changes(table: Table, name: str, full_name: str, row: Any) -> Iterat
         if option not in row._fields:
             # The server says better than we what is wrong with it.
             yield Change(name, f"{name}: this Cassandra shows no option {option}", cql)
-        elif not _equal(wanted, actual):
+        elif not _equal(option, wanted, actual):
             yield Change(name, f"{name}: {option} is {_shown(actual)}, the file says {_shown(wanted)}", cql)
 
 
-def _equal(wanted: str | dict[str, str], actual: Any) -> bool:
+def _equal(option: str, wanted: str | dict[str, str], actual: Any) -> bool:
     if isinstance(wanted, str):
-        return _plain(wanted) == _plain(str(actual))
-    there = {key: str(value) for key, value in dict(actual or {}).items()}
-    added = {key: value for key, value in _SERVER_ADDS.items() if key in there and key not in wanted}
+        there = _SERVER_OMITS.get(option, "") if actual is None else str(actual)
+        return wanted == there if option == "comment" else _plain(wanted) == _plain(there)
+    if not isinstance(actual, Mapping):
+        return False
+    added = {key: value for key, value in _SERVER_ADDS.items() if key in actual and key not in wanted}
     return {key: _plain(value) for key, value in (added | wanted).items()} == {
-        key: _plain(value) for key, value in there.items()
+        key: _plain(str(value)) for key, value in actual.items()
     }
 
 
 def _plain(value: str) -> str:
     """Give a value so that two spellings of the same compare equal: 1 and 1.0, a class with and without package."""
-    if re.fullmatch(r"-?\d+(\.\d+)?", value):
-        return f"{float(value):g}"
-    return value.rpartition(".")[2].casefold() if value.startswith("org.apache.cassandra.") else value.casefold()
+    if re.fullmatch(r"-?\d+(\.\d+)?([eE][+-]?\d+)?", value):
+        return f"{float(value):.12g}"
+    if value.startswith("org.apache.cassandra."):
+        value = value.rpartition(".")[2]
+    return re.sub(r"(?<=\d)percentile\b", "p", value.casefold())
 
 
 def _option_cql(value: str | dict[str, str]) -> str:
@@ -250,9 +330,9 @@ def _quoted(text: str) -> str:
 
 
 def _shown(value: Any) -> str:
-    if isinstance(value, str | int | float):
-        return str(value)
-    return ", ".join(f"{key} {found}" for key, found in sorted(dict(value or {}).items())) or "nothing"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {found}" for key, found in sorted(value.items())) or "nothing"
+    return "not set" if value is None else str(value)
 
 
 def _replication(settings: StoreSettings) -> dict[str, str]:
@@ -264,12 +344,30 @@ def _replication_cql(settings: StoreSettings) -> str:
     return _option_cql({"class": "NetworkTopologyStrategy", **_replication(settings)})
 
 
-def _replication_change(settings: StoreSettings, actual: dict[str, str]) -> Iterator[Change]:
-    there = {key: value for key, value in actual.items() if key != "class"}
-    if there != _replication(settings):
+def _missing_keyspace(settings: StoreSettings) -> Change:
+    cql = f"CREATE KEYSPACE IF NOT EXISTS {settings.keyspace} WITH replication = {_replication_cql(settings)}"
+    return Change("", f"the keyspace {settings.keyspace} is missing", cql)
+
+
+def _replicas(session: DriverSession, keyspace: str) -> dict[str, str] | None:
+    """Give the number of replicas by datacenter, or None without the keyspace."""
+    found = _rows(session, "SELECT replication FROM system_schema.keyspaces WHERE keyspace_name = %s", keyspace)
+    return {key: value for key, value in found[0].replication.items() if key != "class"} if found else None
+
+
+def _replication_change(settings: StoreSettings, there: dict[str, str]) -> Iterator[Change]:
+    wanted = _replication(settings)
+    if there != wanted:
+        # "3/1" is three replicas, of which one is transient.
+        had = {datacenter: int(count.partition("/")[0]) for datacenter, count in there.items()}
+        grows = any(int(count) > had.get(datacenter, 0) for datacenter, count in wanted.items())
         yield Change(
             "",
-            f"the keyspace {settings.keyspace} has replicas {_shown(there)}, LOGSTV_REPLICATION says "
-            f"{settings.replication}; then run a full repair on every node, so that new replicas get old lines",
+            f"the keyspace {settings.keyspace} has replicas {_shown(there)}, LOGSTV_REPLICATION says {_shown(wanted)}; "
+            + (
+                "then run `nodetool repair --full` on every node, so that new replicas get old lines"
+                if grows
+                else "then run `nodetool cleanup` on every node, so that old replicas free their space"
+            ),
             f"ALTER KEYSPACE {settings.keyspace} WITH replication = {_replication_cql(settings)}",
         )
