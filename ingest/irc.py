@@ -104,7 +104,7 @@ class IrcSource:
         for connection in link.live:
             connection.look()
 
-    def part(self, login: str) -> None:
+    async def part(self, login: str) -> None:
         """Read a channel no more: from now on no line of it is handed on."""
         for link in list(self._links):
             if link.channels.pop(login, None) is None:

@@ -72,10 +72,10 @@ class IrcConnection:
             LoginRefused: the server does not take our login.
             OSError: the connection was not made, or broke, or the server fell silent.
         """
+        self._counts.opened += 1
         async with asyncio.timeout(_CONNECT_SECONDS):
             reader, self._writer = await asyncio.open_connection(host, port, ssl=tls, limit=_READ_BYTES)
         self._counts.connections += 1
-        self._counts.opened += 1
         try:
             self._send("CAP REQ :twitch.tv/tags twitch.tv/commands")
             self._send("PASS SCHMOOPIIE", f"NICK justinfan{random.randint(1000, 999_999)}")
@@ -122,8 +122,9 @@ class IrcConnection:
 
     async def _read(self, reader: asyncio.StreamReader) -> None:
         while piece := await self._piece(reader):
+            too_long = self._splitter.too_long
             lines = self._splitter.feed(piece)
-            self._counts.too_long += self._splitter.take_too_long()
+            self._counts.too_long += self._splitter.too_long - too_long
             self._counts.lines += len(lines)
             if chunk := self._chat(lines):
                 # A full queue keeps us from reading, and so, in time, the server from sending.

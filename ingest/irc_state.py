@@ -14,7 +14,7 @@ class IrcCounts:
 
     Attributes:
         connections: how many are open.
-        opened: how many ever were.
+        opened: how many were begun, whether they came about or not.
         lines: how many lines were read.
         strays: chat lines of channels that are not, or no longer, to be read.
         too_long: lines that were skipped for their length.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gzip
 import re
 import time
@@ -58,7 +59,8 @@ class Replay:
         """Yield the chat lines of the files, in their order.
 
         Raises:
-            ReplayError: a file cannot be read, or is damaged; the lines before the damage were yielded.
+            ReplayError: a file cannot be read, or is damaged. Of one that ends too early, what is there was yielded; of
+                one whose bytes are wrong, nothing, since what they inflate to may be wrong too.
         """
         shift_ms = 0
         if self._shift:
@@ -66,6 +68,7 @@ class Replay:
             shift_ms = time.time_ns() // 1_000_000 - newest if newest else 0
         started, given = time.monotonic(), 0
         for path in self._paths:
+            await asyncio.to_thread(_check, path)
             pieces = self._pieces(path, self._progress)
             occurrences = _Occurrences()
             while (lines := await asyncio.to_thread(next, pieces, None)) is not None:
@@ -104,12 +107,9 @@ class Replay:
                     yield lines
                 yield self._chat(splitter.feed(b"\n"))
         except (OSError, EOFError, zlib.error) as error:
-            why = (isinstance(error, OSError) and error.strerror) or error
-            raise ReplayError(
-                f"{path} cannot be read to its end: {why}; the {count:,} chat lines before that were taken"
-            ) from error
+            raise _damaged(path, error, count) from error
         finally:
-            self.too_long += splitter.take_too_long()
+            self.too_long += splitter.too_long
 
     def _chat(self, lines: list[str]) -> list[str]:
         chat = [line for line in lines if is_chat(command_of(line))]
@@ -119,9 +119,9 @@ class Replay:
     def _newest_ms(self) -> int:
         newest = 0
         for path in self._paths:
-            for lines in self._pieces(path, lambda _count: None):
-                for line in lines:
-                    newest = max(newest, _sent_ms(line) or 0)
+            with contextlib.suppress(ReplayError):  # told of when its lines are read
+                for lines in self._pieces(path, lambda _count: None):
+                    newest = max([newest, *(_sent_ms(line) or 0 for line in lines)])
         self.ignored = self.too_long = 0
         return newest
 
@@ -158,6 +158,31 @@ def _sent_ms(line: str) -> int | None:
         return None
     times = {match[1]: int(match[2]) for match in _TIMES.finditer(line.partition(" ")[0])}
     return times.get("tmi-sent-ts", times.get("rm-received-ts"))
+
+
+def _check(path: Path) -> None:
+    """See whether a gzip file is what was once written, by its checksums; inflating is cheap beside storing.
+
+    Raises:
+        ReplayError: it is not. One that is sound as far as it goes passes.
+    """
+    try:
+        with path.open("rb") as raw:
+            if raw.peek(2)[:2] == _GZIP:
+                stream = gzip.GzipFile(fileobj=raw)
+                while stream.read1(_PIECE_BYTES):
+                    pass
+    except EOFError:
+        return
+    except (OSError, zlib.error) as error:
+        if isinstance(error, gzip.BadGzipFile) and "Not a gzipped file" in str(error):
+            return  # something that is no gzip follows a sound file
+        raise _damaged(path, error, 0) from error
+
+
+def _damaged(path: Path, error: Exception, count: int) -> ReplayError:
+    why = (isinstance(error, OSError) and error.strerror) or error
+    return ReplayError(f"{path} cannot be read further: {why}. {count:,} chat lines before that were taken")
 
 
 def total_bytes(paths: Sequence[Path]) -> int:

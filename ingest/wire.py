@@ -9,10 +9,14 @@ LONGEST_LINE = 16 * 1024
 
 
 class LineSplitter:
-    """Gathers pieces into lines that end in CR LF or LF; a longer line than LONGEST_LINE is skipped to its end."""
+    """Gathers pieces into lines that end in CR LF or LF.
+
+    Attributes:
+        too_long: how many lines were longer than LONGEST_LINE and skipped.
+    """
 
     def __init__(self) -> None:
-        self._too_long = 0
+        self.too_long = 0
         self._rest = b""
         self._skipping = False
 
@@ -25,19 +29,14 @@ class LineSplitter:
         lines = []
         for line in whole:
             if len(line) > LONGEST_LINE:
-                self._too_long += 1
+                self.too_long += 1
             elif text := line.removesuffix(b"\r"):
                 lines.append(text.decode("utf-8", "surrogateescape"))
         if len(self._rest) > LONGEST_LINE:
             if not self._skipping:
-                self._too_long += 1
+                self.too_long += 1
             self._skipping, self._rest = True, b""
         return lines
-
-    def take_too_long(self) -> int:
-        """Give how many lines were skipped for their length since this was last asked."""
-        count, self._too_long = self._too_long, 0
-        return count
 
 
 def command_of(line: str) -> str:
