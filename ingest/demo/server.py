@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import re
 import ssl
 import time
 import uuid
@@ -21,8 +22,9 @@ from store.line import split
 log = structlog.get_logger(__name__)
 
 _TICK_SECONDS = 0.02
-_MOST_WAITING_BYTES = 32 * 1024 * 1024
 _SERVER = "tmi.twitch.tv"
+_LOGIN = re.compile(r"[a-z0-9_]{1,25}")
+_LINES_AT_ONCE = 500
 
 
 @dataclass(slots=True)
@@ -60,6 +62,14 @@ class DemoChatServer:
         port: where it listens.
         faults: what it does wrong.
         joins: every join that was asked for, with its time.
+
+    Args:
+        chat: what is said.
+        host: where to listen.
+        port: where to listen; 0 takes a free one.
+        tls: to speak TLS.
+        epoch_ms: when line 0 is sent.
+        most_waiting_bytes: a client that lets more than this wait for it is dropped.
     """
 
     def __init__(
@@ -70,6 +80,7 @@ class DemoChatServer:
         *,
         tls: ssl.SSLContext | None = None,
         epoch_ms: int | None = None,
+        most_waiting_bytes: int = 32 * 1024 * 1024,
     ) -> None:
         self.chat = chat
         self.epoch_ms = EPOCH_MS if epoch_ms is None else epoch_ms
@@ -77,6 +88,7 @@ class DemoChatServer:
         self.faults = Faults()
         self.joins: list[tuple[float, str]] = []
         self._tls = tls
+        self._most_waiting_bytes = most_waiting_bytes
         self._clients: set[_Client] = set()
         self._server: asyncio.Server | None = None
         self._speaking: asyncio.Task[None] | None = None
@@ -153,7 +165,7 @@ class DemoChatServer:
             case "CAP":
                 self._send(client, f":{_SERVER} CAP * ACK :{last}")
             case "NICK":
-                client.nick = last.lower()
+                client.nick = last.lower() if _LOGIN.fullmatch(last.lower()) else "you"
                 self._welcome(client)
             case "PING":
                 self._send(client, f":{_SERVER} PONG {_SERVER} :{last}")
@@ -177,8 +189,8 @@ class DemoChatServer:
 
     def _join(self, client: _Client, channel: str) -> None:
         self.joins.append((time.monotonic(), channel))
-        if channel in self.faults.ignored or channel in client.channels:
-            return
+        if not _LOGIN.fullmatch(channel) or channel in self.faults.ignored or channel in client.channels:
+            return  # Twitch says nothing either
         if why := self.faults.refused.get(channel):
             self._send(client, f"@msg-id={why} :{_SERVER} NOTICE #{channel} :This channel may not be joined.")
             return
@@ -208,12 +220,14 @@ class DemoChatServer:
             await asyncio.sleep(_TICK_SECONDS)
             now = time.time_ns() // 1_000_000
             numbers = self.chat.numbers_between(sent_until, now, self.epoch_ms)
-            sent_until = now
+            sent_until = max(sent_until, now)  # a clock that is set back has nothing said twice
             if not numbers or self.faults.silent:
                 continue
             wanted = {channel for client in self._clients for channel in client.channels}
             for channel in wanted.intersection(self.chat.channels):
-                self._tell(channel, [self.chat.line(channel, number, self.epoch_ms) for number in numbers])
+                for some in (numbers[at : at + _LINES_AT_ONCE] for at in range(0, len(numbers), _LINES_AT_ONCE)):
+                    self._tell(channel, [self.chat.line(channel, number, self.epoch_ms) for number in some])
+                    await asyncio.sleep(0)  # what clients ask is answered in between
 
     def _tell(self, channel: str, lines: list[str], but: _Client | None = None) -> None:
         piece = "".join(f"{line}\r\n" for line in lines).encode()
@@ -225,7 +239,7 @@ class DemoChatServer:
         self._write(client, "".join(f"{line}\r\n" for line in lines).encode())
 
     def _write(self, client: _Client, piece: bytes) -> None:
-        if client.writer.transport.get_write_buffer_size() > _MOST_WAITING_BYTES:
+        if client.writer.transport.get_write_buffer_size() > self._most_waiting_bytes:
             log.warning("demo.slow_reader_dropped", nick=client.nick)
             client.writer.transport.abort()
         else:
