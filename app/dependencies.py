@@ -5,11 +5,16 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import Depends, Request
+from fastapi.routing import APIRoute
 
+from app.errors import BadRequest
 from app.names import Names
 from app.settings import AppSettings
 from store.errors import StoreUnavailable
 from store.store import Store
+
+HEAD = "logstv.head"
+"""In the scope of a request that asks for no body; everything else sees it as GET."""
 
 
 class Shared:
@@ -46,4 +51,33 @@ def shared(request: Request) -> Shared:
     return found
 
 
+def is_head(request: Request) -> bool:
+    """Say whether no body is asked for."""
+    return HEAD in request.scope
+
+
+def only_documented(request: Request) -> None:
+    """Refuse a query parameter that the route's documentation does not know, and one that is given twice.
+
+    A misspelt `form=` that is ignored gives an answer to another question.
+
+    Raises:
+        BadRequest: it says which, and what there is.
+    """
+    given = [name for name, _ in request.query_params.multi_items()]
+    if not given:
+        return
+    route = request.scope["route"]
+    assert isinstance(route, APIRoute)
+    documented = request.app.openapi()["paths"][route.path_format]["get"].get("parameters", [])
+    known = [parameter["name"] for parameter in documented if parameter["in"] == "query"]
+    for name in given:
+        if name not in known:
+            takes = f"it takes {', '.join(known)}" if known else "it takes none"
+            raise BadRequest(f"there is no parameter {name[:60]!r} here: {takes}")
+        if given.count(name) > 1:
+            raise BadRequest(f"{name} is given more than once: give it once")
+
+
+OnlyDocumented = Depends(only_documented)
 SharedDependency = Annotated[Shared, Depends(shared)]

@@ -1,6 +1,7 @@
 """What a client can do wrong, and what can go wrong while it is answered.
 
 AppError
+├── PortTaken                the port cannot be listened on
 └── Problem                  an answer that is a problem: RFC 9457, with a stable code
     ├── BadRequest           400: what was asked makes no sense
     ├── Forbidden            403: this may not be asked
@@ -12,6 +13,10 @@ from __future__ import annotations
 
 class AppError(Exception):
     """The base of everything the service raises on purpose."""
+
+
+class PortTaken(AppError):
+    """The port cannot be listened on."""
 
 
 class Problem(AppError):

@@ -91,6 +91,11 @@ class LogParams(BaseModel):
         return self
 
     @property
+    def asks_for_a_page(self) -> bool:
+        """Whether a stream is wanted page by page, too."""
+        return self.cursor is not None or "limit" in self.model_fields_set
+
+    @property
     def newest_first(self) -> bool:
         """The order, where it is not given: `desc` without a range."""
         if self.order is None:

@@ -60,7 +60,7 @@ _SCHEMA = "#/components/schemas/ProblemBody"
 def answer(status: int, code: str, title: str, detail: str, headers: dict[str, str] | None = None) -> Response:
     """Give the answer of a problem."""
     body = {"type": "about:blank", "status": status, "code": code, "title": title, "detail": detail}
-    more = {"cache-control": "no-store", **(headers or {})}
+    more = {"cache-control": "no-store", "x-content-type-options": "nosniff", **(headers or {})}
     return Response(dump(body), status, media_type=MEDIA_TYPE, headers=more)
 
 
@@ -111,10 +111,14 @@ async def _http(request: Request, error: Exception) -> Response:
     return answer(error.status_code, "invalid_request", "The request makes no sense", str(error.detail))
 
 
+def unavailable(detail: str) -> Response:
+    """Give the answer of a service that cannot answer now."""
+    return answer(503, "unavailable", "Not now", detail, {"retry-after": str(_RETRY_SECONDS)})
+
+
 async def _unavailable(_request: Request, error: Exception) -> Response:
     log.warning("store.unavailable", reason=str(error))
-    detail = "the store cannot answer now; ask again in a moment"
-    return answer(503, "unavailable", "Not now", detail, {"retry-after": str(_RETRY_SECONDS)})
+    return unavailable("the store cannot answer now; ask again in a moment")
 
 
 async def _fault(request: Request, error: Exception) -> Response:

@@ -9,16 +9,12 @@ from collections.abc import Callable, Iterator
 
 import uvicorn
 
-from app.errors import AppError
+from app.errors import PortTaken
 from app.service import create_app
 from app.settings import AppSettings
 from store.settings import StoreSettings
 
 _GRACE_SECONDS = 5
-
-
-class PortTaken(AppError):
-    """The port cannot be listened on."""
 
 
 class _Server(uvicorn.Server):

@@ -14,7 +14,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import problems
-from app.dependencies import Shared
+from app.dependencies import HEAD, Shared
 from app.problems import ProblemBody
 from app.routes import directory, health, logs
 from app.settings import AppSettings
@@ -80,15 +80,16 @@ async def _connect(shared: Shared, settings: StoreSettings) -> None:
     while shared.store is None:
         try:
             shared.store = await Store.open(settings)
-        except StoreError as error:
+        except Exception as error:
             shared.trouble = str(error)
-            log.warning("store.unavailable", reason=str(error), again_in_seconds=pause)
+            unexpected = None if isinstance(error, StoreError) else error
+            log.warning("store.unavailable", reason=str(error), again_in_seconds=pause, exc_info=unexpected)
             await asyncio.sleep(pause)
             pause = min(pause * 2, longest)
 
 
 class _Headers:
-    """Adds what every answer carries."""
+    """Adds what every answer carries, and answers HEAD as GET without its body."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -102,7 +103,13 @@ class _Headers:
                 headers.setdefault("cache-control", "no-cache")
             await send(message)
 
-        await self._app(scope, receive, with_headers if scope["type"] == "http" else send)
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+        elif scope["method"] == "HEAD":
+            # The server keeps the body of an answer to HEAD to itself; a stream is ended after its first piece.
+            await self._app({**scope, "method": "GET", HEAD: True}, receive, with_headers)
+        else:
+            await self._app(scope, receive, with_headers)
 
 
 def _declare_problems(app: FastAPI) -> None:

@@ -41,26 +41,27 @@ _MILLISECOND = dt.timedelta(milliseconds=1)
 
 
 @lru_cache(maxsize=4096)
-def _second(second: int) -> str:
-    return dt.datetime.fromtimestamp(second, dt.UTC).strftime("%Y-%m-%dT%H:%M:%S")
+def _minute(minute: int) -> str:
+    return dt.datetime.fromtimestamp(minute * 60, dt.UTC).strftime("%Y-%m-%dT%H:%M")
 
 
 def rfc3339(ms: int) -> str:
     """Write Unix milliseconds as RFC 3339 in UTC, always with milliseconds."""
     second, rest = divmod(ms, 1000)
-    return f"{_second(second)}.{rest:03d}Z"
+    minute, second = divmod(second, 60)
+    return f"{_minute(minute)}:{second:02d}.{rest:03d}Z"
 
 
 def in_words(ms: int) -> str:
     """Write Unix milliseconds as a text line begins: `2026-11-24 20:15:00`, UTC."""
-    return _second(ms // 1000).replace("T", " ")
+    return rfc3339(ms)[:19].replace("T", " ")
 
 
 def day(ms: int) -> str:
     """Write the UTC day of Unix milliseconds: `2026-11-24`."""
-    return _second(ms // 1000)[:10]
+    return _minute(ms // 60_000)[:10]
 
 
 def month(ms: int) -> str:
     """Write the UTC month of Unix milliseconds: `2026-11`."""
-    return _second(ms // 1000)[:7]
+    return _minute(ms // 60_000)[:7]

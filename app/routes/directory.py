@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Query
 from fastapi.responses import Response
 
-from app.dependencies import SharedDependency
+from app.dependencies import OnlyDocumented, SharedDependency
 from app.errors import BadRequest, NotFound
 from app.json import dump
 from app.models import ChannelsBody, DaysBody, MonthsBody, NamesBody
@@ -21,10 +21,10 @@ from store.reader import Log
 from store.shapes import CHANNEL, CHANNEL_USER, USER
 from store.store import Store
 
-router = APIRouter(prefix="/v1", tags=["what there is"])
+router = APIRouter(prefix="/v1", tags=["what there is"], dependencies=[OnlyDocumented])
 
 
-@router.get("/channels", summary="The channels", response_model=ChannelsBody, responses=declared(503))
+@router.get("/channels", summary="The channels", response_model=ChannelsBody, responses=declared(400, 503))
 async def channels(shared: SharedDependency) -> Response:
     """Give the channels that have a log, by login."""
     found = await shared.open_store().directory.channels()

@@ -10,7 +10,8 @@ from app import docs_page
 from app.dependencies import SharedDependency
 from app.json import dump
 from app.models import HealthBody
-from app.problems import declared
+from app.problems import declared, unavailable
+from store.errors import StoreError, StoreUnavailable
 
 router = APIRouter(tags=["health"])
 
@@ -24,7 +25,12 @@ async def healthz() -> Response:
 @router.get("/readyz", summary="Can the service answer?", response_model=HealthBody, responses=declared(503))
 async def readyz(shared: SharedDependency) -> Response:
     """Answer with 200 while Cassandra answers and the tables are there, else with 503 and why."""
-    await shared.open_store().directory.channels()
+    try:
+        await shared.open_store().directory.channel(0)
+    except StoreUnavailable:
+        return unavailable("Cassandra is not reached, or does not answer in time")
+    except StoreError:
+        return unavailable("Cassandra answers, but our tables are not there: run `logstv schema apply`")
     return Response(dump({"status": "ready"}), media_type="application/json")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 from urllib.parse import urlencode
@@ -11,7 +12,7 @@ from fastapi import APIRouter, Header, Path, Query, Request
 from fastapi.responses import Response, StreamingResponse
 
 from app import render
-from app.dependencies import Shared, SharedDependency
+from app.dependencies import OnlyDocumented, Shared, SharedDependency, is_head
 from app.errors import BadRequest
 from app.json import dump
 from app.models import PageBody
@@ -19,25 +20,29 @@ from app.params import Format, LogParams, Order
 from app.policy import allow_user_log
 from app.problems import declared
 from store.cursor import Cursor
+from store.errors import StoreError
 from store.message import Message
 from store.reader import Log, Page
 from store.shapes import CHANNEL, CHANNEL_USER, USER
 
 log = structlog.get_logger(__name__)
 
-router = APIRouter(prefix="/v1", tags=["logs"])
+router = APIRouter(prefix="/v1", tags=["logs"], dependencies=[OnlyDocumented])
 
 ChannelPath = Annotated[str, Path(description="A login, or `id:` and Twitch's number.", examples=["moonbase"])]
 UserPath = Annotated[str, Path(description="A login, or `id:` and Twitch's number.", examples=["id:501"])]
 Params = Annotated[LogParams, Query()]
 
+_NDJSON = "application/x-ndjson"
+_AT_ONCE = 100  # lines written before others have their turn
+_BY_ACCEPT = {"vary": "accept"}
 _FORMATS: dict[int | str, dict[str, Any]] = {
     200: {
-        "description": "A page, or with `format=ndjson` the whole range as a stream.",
+        "description": "A page; with `format=ndjson` and neither `limit` nor `cursor`, the whole range as a stream.",
         "model": PageBody,
         "headers": {"Link": {"description": "`next` and `prev` (RFC 8288)", "schema": {"type": "string"}}},
         "content": {
-            "application/x-ndjson": {"schema": {"type": "string"}},
+            _NDJSON: {"schema": {"type": "string"}},
             "text/plain": {"schema": {"type": "string"}},
         },
     },
@@ -88,14 +93,12 @@ async def _answer(request: Request, shared: Shared, params: LogParams, asked: Lo
     if params.cursor is not None:
         cursor = Cursor.decode(params.cursor, asked.shape, asked.key)
         _same_walk(params, cursor)
-    if form is Format.NDJSON:
-        if cursor is not None:
-            raise BadRequest("format=ndjson gives a whole range and takes no cursor: give from, to and order")
+    if form is Format.NDJSON and not params.asks_for_a_page:
         pieces = store.reader.stream(asked, wanted)
-        first: list[Message] = await anext(
-            pieces, []
-        )  # what goes wrong at once is still a problem, not a broken answer
-        return StreamingResponse(_ndjson(first, pieces), media_type="application/x-ndjson")
+        # What goes wrong at once is still a problem, not a broken answer.
+        first: list[Message] = await anext(pieces, [])
+        body = iter(()) if is_head(request) else _ndjson(first, pieces)
+        return StreamingResponse(body, media_type=_NDJSON, headers=_BY_ACCEPT)
     page = await store.reader.page(
         asked, limit=params.limit, cursor=cursor, accept=wanted, budget_seconds=shared.settings.search_seconds
     )
@@ -108,7 +111,7 @@ def _page(request: Request, page: Page, form: Format) -> Response:
         for relation, cursor in (("next", page.next), ("prev", page.previous))
         if cursor is not None
     )
-    headers = {"link": links} if links else {}
+    headers = {**_BY_ACCEPT, "link": links} if links else _BY_ACCEPT
     if form is Format.JSON:
         body = dump(
             {
@@ -118,6 +121,8 @@ def _page(request: Request, page: Page, form: Format) -> Response:
             }
         )
         return Response(body, media_type="application/json", headers=headers)
+    if form is Format.NDJSON:
+        return Response(_records(page.messages), media_type=_NDJSON, headers=headers)
     if form is Format.RAW:
         lines = [render.as_raw(message) for message in page.messages]
     else:
@@ -128,9 +133,15 @@ def _page(request: Request, page: Page, form: Format) -> Response:
 
 async def _ndjson(first: list[Message], pieces: AsyncIterator[list[Message]]) -> AsyncIterator[bytes]:
     """Yield one object a line; an error breaks the connection, so that a client sees that the end is missing."""
-    yield _records(first)
-    async for piece in pieces:
-        yield _records(piece)
+    try:
+        while first:
+            for start in range(0, len(first), _AT_ONCE):
+                yield _records(first[start : start + _AT_ONCE])
+                await asyncio.sleep(0)  # whoever asked for a page does not wait for a whole piece
+            first = await anext(pieces, [])
+    except StoreError as error:
+        log.error("stream.broken", reason=str(error))
+        raise
 
 
 def _records(messages: list[Message]) -> bytes:
