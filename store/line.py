@@ -6,12 +6,13 @@ https://ircv3.net/specs/extensions/message-tags.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from store import keys, tags
 from store.errors import LineError
-from store.tags import ABSENT, ACTION_SHIFT, COLUMN, KNOWN_TAGS, Encode
+from store.tags import ABSENT, ACTION_SHIFT, COLUMN, KNOWN_TAGS, Encode, KnownTag
 
 if TYPE_CHECKING:
     from store.message import Message
@@ -95,29 +96,74 @@ def _read_tags(tag_part: str, columns: Columns) -> int:
     return flags
 
 
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """The known tags that a line has, in its order.
+
+    Attributes:
+        tags: every name, with its value or, where a column holds that, nothing yet.
+        columns: the names whose values columns hold.
+        encoders: what writes each of those.
+        template: the tags as they stand in the line, with a place for each of those.
+    """
+
+    tags: dict[str, str]
+    columns: tuple[str, ...]
+    encoders: tuple[Encode, ...]
+    template: str
+
+
 @lru_cache(maxsize=4096)
-def _layout(flags: int) -> tuple[tuple[str, Encode | None], ...]:
-    """Give the known tags that `flags` says are there, in the line's order: what is written, and what follows it."""
-    layout: list[tuple[str, Encode | None]] = []
+def _layout(flags: int) -> _Layout:
+    """Give the layout that `flags` stands for; Twitch sorts its tags as `name=value`."""
+    found: list[tuple[str, KnownTag, int]] = []
     for known in KNOWN_TAGS.values():
         state = flags >> known.shift & 3
-        if state == COLUMN:
-            layout.append((f"{known.name}=", known.encode))
-        elif state != ABSENT:
-            layout.append((f"{known.name}={known.usual[state - 1]}", None))
-    return tuple(sorted(layout, key=lambda pair: pair[0]))
+        if state != ABSENT:
+            found.append((f"{known.name}={known.usual[state - 1] if state != COLUMN else ''}", known, state))
+    found.sort(key=lambda row: row[0])
+    held = [known for _, known, state in found if state == COLUMN]
+    return _Layout(
+        {known.name: "" if state == COLUMN else known.usual[state - 1] for _, known, state in found},
+        tuple(known.name for known in held),
+        tuple(known.encode for known in held if known.encode is not None),
+        ";".join(pair + "%s" if state == COLUMN else pair for pair, _, state in found),
+    )
 
 
 def rebuild(message: Message) -> str:
-    """Write the line that the columns of a message stand for; `exact` is not looked at.
-
-    The tags are in Twitch's order: sorted as `name=value`.
-    """
-    pairs = [start if encode is None else start + encode(message) for start, encode in _layout(message.flags)]
+    """Write the line that the columns of a message stand for; `exact` is not looked at."""
+    layout = _layout(message.flags)
+    tag_part = layout.template % tuple([encode(message) for encode in layout.encoders])
     if message.extra is not None:
-        pairs += message.extra.split(";")
-        pairs.sort()
-    tag_part = f"@{';'.join(pairs)} " if pairs else ""
+        tag_part = _merged(tag_part, message.extra)
+    return f"@{tag_part} {_after_tags(message)}" if tag_part else _after_tags(message)
+
+
+def rebuild_with_tags(message: Message) -> tuple[str, dict[str, str]]:
+    """Write the line that the columns stand for, and give its tags, unescaped: quicker than one after the other."""
+    layout = _layout(message.flags)
+    values = tuple([encode(message) for encode in layout.encoders])
+    tag_part = layout.template % values
+    if message.extra is not None:
+        tag_part = _merged(tag_part, message.extra)
+        found = dict(tags.split_pairs(tag_part))
+    else:
+        found = layout.tags | dict(zip(layout.columns, values, strict=True))
+        if "\\" in tag_part:
+            found = {name: tags.unescape(value) for name, value in found.items()}
+    return (f"@{tag_part} {_after_tags(message)}" if tag_part else _after_tags(message)), found
+
+
+def _merged(tag_part: str, extra: str) -> str:
+    """Put the tags that have no column among those that have."""
+    pairs = [*(tag_part.split(";") if tag_part else ()), *extra.split(";")]
+    pairs.sort()
+    return ";".join(pairs)
+
+
+def _after_tags(message: Message) -> str:
+    """Write what follows the tags of a line."""
     name, login, text = message.type.name, message.login, message.text
     if name == "PRIVMSG":
         prefix = f":{login}!{login}@{login}.tmi.twitch.tv"
@@ -127,7 +173,7 @@ def rebuild(message: Message) -> str:
         prefix = ":tmi.twitch.tv"
         if name == "CLEARCHAT":
             text = login
-    line = f"{tag_part}{prefix} {name} #{message.channel_login}"
+    line = f"{prefix} {name} #{message.channel_login}"
     return line if text is None else f"{line} :{text}"
 
 

@@ -117,6 +117,13 @@ class Message:
         return self.exact if self.exact is not None else line.rebuild(self)
 
     @property
+    def line_and_tags(self) -> tuple[str, dict[str, str]]:
+        """The line, and every tag of it, unescaped: who needs both gets them in one go."""
+        if self.exact is not None:
+            return self.exact, tags.of_line(self.exact)
+        return line.rebuild_with_tags(self)
+
+    @property
     def position(self) -> keys.Position:
         """Its place in every log it is in.
 
@@ -142,7 +149,7 @@ class Message:
     @property
     def tags(self) -> dict[str, str]:
         """Every tag of the line, unescaped."""
-        return tags.of_line(self.line)
+        return self.line_and_tags[1]
 
     @property
     def shown_name(self) -> str:
