@@ -289,34 +289,44 @@ def _refusal(name: str, what: str) -> Change:
 
 def _option_changes(table: Table, name: str, full_name: str, row: Any) -> Iterator[Change]:
     for option, wanted in table.options.items():
-        actual = getattr(row, option, None)
         cql = f"ALTER TABLE {full_name} WITH {option} = {_option_cql(wanted)}"
         if option not in row._fields:
             # The server says better than we what is wrong with it.
             yield Change(name, f"{name}: this Cassandra shows no option {option}", cql)
-        elif not _equal(option, wanted, actual):
-            yield Change(name, f"{name}: {option} is {_shown(actual)}, the file says {_shown(wanted)}", cql)
+        elif difference := _difference(option, wanted, getattr(row, option)):
+            yield Change(name, f"{name}: {difference}", cql)
 
 
-def _equal(option: str, wanted: str | dict[str, str], actual: Any) -> bool:
-    if isinstance(wanted, str):
-        there = _SERVER_OMITS.get(option, "") if actual is None else str(actual)
-        return wanted == there if option == "comment" else _plain(wanted) == _plain(there)
-    if not isinstance(actual, Mapping):
-        return False
-    added = {key: value for key, value in _SERVER_ADDS.items() if key in actual and key not in wanted}
-    return {key: _plain(value) for key, value in (added | wanted).items()} == {
-        key: _plain(str(value)) for key, value in actual.items()
-    }
+def _difference(option: str, wanted: str | dict[str, str], actual: Any) -> str:
+    """Say how an option differs from what the file says; nothing where it does not."""
+    if isinstance(wanted, dict) and isinstance(actual, Mapping):
+        added = {key for key, value in _SERVER_ADDS.items() if key not in wanted and actual.get(key) == value}
+        found = (_unlike(key, wanted.get(key), actual.get(key)) for key in sorted({*wanted, *actual} - added))
+        parts = "; ".join(part for part in found if part)
+        return f"{option}: {parts}" if parts else ""
+    if actual is None:
+        actual = _SERVER_OMITS.get(option)
+    if option == "comment" and wanted != actual:
+        return f"comment is {str(actual)!r}, the file says {wanted!r}"
+    return _unlike(option, wanted, actual)
+
+
+def _unlike(name: str, wanted: str | dict[str, str] | None, actual: Any) -> str:
+    if wanted is not None and actual is not None and _plain(str(wanted)) == _plain(str(actual)):
+        return ""
+    there = "not set" if actual is None else _short(str(actual))
+    return f"{name} is {there}, the file {'does not name it' if wanted is None else f'says {wanted}'}"
+
+
+def _short(value: str) -> str:
+    return value.rpartition(".")[2] if value.startswith("org.apache.cassandra.") else value
 
 
 def _plain(value: str) -> str:
     """Give a value so that two spellings of the same compare equal: 1 and 1.0, a class with and without package."""
     if re.fullmatch(r"-?\d+(\.\d+)?([eE][+-]?\d+)?", value):
         return f"{float(value):.12g}"
-    if value.startswith("org.apache.cassandra."):
-        value = value.rpartition(".")[2]
-    return re.sub(r"(?<=\d)percentile\b", "p", value.casefold())
+    return re.sub(r"(?<=\d)percentile\b", "p", _short(value).casefold())
 
 
 def _option_cql(value: str | dict[str, str]) -> str:
@@ -329,10 +339,8 @@ def _quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def _shown(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return ", ".join(f"{key} {found}" for key, found in sorted(value.items())) or "nothing"
-    return "not set" if value is None else str(value)
+def _shown(replicas: Mapping[str, str]) -> str:
+    return ",".join(f"{datacenter}:{count}" for datacenter, count in sorted(replicas.items()))
 
 
 def _replication(settings: StoreSettings) -> dict[str, str]:
