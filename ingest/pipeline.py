@@ -10,7 +10,7 @@ import contextlib
 import random
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import structlog
 
@@ -32,6 +32,7 @@ WRITES_AT_ONCE = 4
 _BACKOFF_SECONDS = (0.2, 10.0)
 _FLUSH_SECONDS = 5.0
 _DRAIN_SECONDS = 10.0
+_MOST_CHANNELS = 100_000
 
 
 @dataclass(slots=True)
@@ -92,6 +93,7 @@ class Pipeline:
         self.counts = counts if counts is not None else IngestCounts()
         self._writer = writer
         self._quarantine = quarantine
+        self._channel_ids: dict[str, int] = {}
 
     async def run(self, source: Source) -> None:
         """Write everything that a source gives; return when it ends and all of it is acknowledged.
@@ -125,12 +127,7 @@ class Pipeline:
         for received in chunk:
             self.counts.received += 1
             try:
-                message = Message.parse(
-                    received.line,
-                    received_ms=received.received_ms,
-                    channel_id=received.channel_id,
-                    occurrence=received.occurrence,
-                )
+                message = self._parse(received)
             except LineError as error:
                 self._refuse(received.line, str(error))
                 continue
@@ -139,6 +136,27 @@ class Pipeline:
             else:
                 messages.append(message)
         return messages
+
+    def _parse(self, received: ReceivedLine) -> Message:
+        """Parse a line; one that does not say in which channel it was sent takes the id from lines before it.
+
+        Twitch leaves the room-id of a CLEARMSG empty, and in a file no ROOMSTATE said what the channel's id is.
+        """
+        message = Message.parse(
+            received.line,
+            received_ms=received.received_ms,
+            channel_id=received.channel_id,
+            occurrence=received.occurrence,
+        )
+        login = message.channel_login
+        if login is None:
+            return message
+        if message.channel_id is not None:
+            if self._channel_ids.get(login) != message.channel_id and len(self._channel_ids) < _MOST_CHANNELS:
+                self._channel_ids[login] = message.channel_id
+        elif (known := self._channel_ids.get(login)) is not None:
+            return self._parse(replace(received, channel_id=known))
+        return message
 
     async def _write_all(self, waiting: _Waiting) -> None:
         while messages := await waiting.take(MOST_AT_ONCE):

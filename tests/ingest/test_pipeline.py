@@ -123,3 +123,13 @@ async def test_a_file_is_the_same_however_often_it_is_replayed(store, writer, tm
         pipeline = Pipeline(writer, Quarantine(tmp_path))
         await pipeline.run(Replay([path]))
         assert sorted(await stored(store, USER, (501,))) == sorted(old)
+
+
+async def test_a_line_that_does_not_say_its_channel_takes_the_id_from_lines_before_it(store, writer, tmp_path):
+    deleted = lines.clearmsg(lines.message_id(0), sent_ms=lines.EVENING_MS + 5)
+    path = tmp_path / "chat.irc"
+    path.write_text("\n".join([deleted, SAID[0], deleted]))
+    pipeline = Pipeline(writer, Quarantine(tmp_path))
+    await pipeline.run(Replay([path]))
+    assert await stored(store) == [SAID[0], deleted]
+    assert pipeline.counts.refused.total() == 1  # the first one came before anyone knew
