@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from store.writer import Writer
 log = structlog.get_logger(__name__)
 
 _REPORT_SECONDS = 10.0
+_LOOK_SECONDS = 1.0
 _CONNECT_PAUSE_SECONDS = 2.0
 
 
@@ -68,29 +70,40 @@ async def work(
             ready(source)
             log.info("ingest.reading", server=settings.irc_url, channels=len(settings.channels), worker=settings.worker)
             async with asyncio.TaskGroup() as group:
-                group.create_task(_report(source, pipeline, writer, directory, settings.worker))
+                group.create_task(_say_reading(source, directory, settings.worker))
+                group.create_task(_report(source, pipeline, writer, directory))
                 await pipeline.run(source)
     finally:
         await session.close()
 
 
-async def _report(source: IrcSource, pipeline: Pipeline, writer: Writer, directory: Directory, worker: str) -> None:
-    """Now and then say which channels are read, and follow a change of the retention."""
+async def _say_reading(source: IrcSource, directory: Directory, worker: str) -> None:
+    """Say of each channel that it is read, at once when it is joined and again before that expires."""
+    clock = asyncio.get_running_loop().time
+    said: dict[int, float] = {}
     while True:
         for state in source.channels:
-            if state.joined and state.channel_id is not None:
-                with contextlib.suppress(StoreUnavailable):
-                    await directory.say_reading(state.channel_id, worker)
+            channel_id = state.channel_id
+            if not state.joined or channel_id is None or clock() - said.get(channel_id, -math.inf) < _REPORT_SECONDS:
+                continue
+            with contextlib.suppress(StoreUnavailable):
+                await directory.say_reading(channel_id, worker)
+                said[channel_id] = clock()
+        await asyncio.sleep(_LOOK_SECONDS)
+
+
+async def _report(source: IrcSource, pipeline: Pipeline, writer: Writer, directory: Directory) -> None:
+    """Now and then say how it goes, and follow a change of the retention."""
+    while True:
         with contextlib.suppress(StoreUnavailable):
             writer.retention = await Retention.of_tables(directory.session)
         counts = pipeline.counts
-        joined = sum(state.joined for state in source.channels)
         log.info(
             "ingest.progress",
             received=counts.received,
             written=counts.written,
             refused=counts.refused.total(),
-            channels_joined=joined,
+            channels_joined=sum(state.joined for state in source.channels),
             channels_failed=sum(bool(state.failure) for state in source.channels),
             connections=source.counts.connections,
         )

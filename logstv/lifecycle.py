@@ -35,8 +35,16 @@ def set_up_logging() -> None:
 def run_until_stopped(work: Coroutine[Any, Any, None]) -> None:
     """Run until the work ends, or until Ctrl-C or SIGTERM cancels it; a second Ctrl-C does not wait."""
     set_up_logging()
-    with contextlib.suppress(asyncio.CancelledError):
-        asyncio.run(_cancelled_by_signal(work))
+    try:
+        with contextlib.suppress(asyncio.CancelledError):
+            asyncio.run(_cancelled_by_signal(work))
+    except BaseExceptionGroup as group:
+        # Tasks that run side by side fail as a group; what counts is why the first of them did.
+        raise _first(group) from group
+
+
+def _first(error: BaseException) -> BaseException:
+    return _first(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error
 
 
 async def _cancelled_by_signal(work: Coroutine[Any, Any, None]) -> None:

@@ -119,8 +119,10 @@ def apply(
             _check_replicas(cluster, settings)
         if _replicas(session, settings.keyspace) is None:
             carry_out(_missing_keyspace(settings))  # the lock is in it
-        if not _lock_is_there(session, settings.keyspace):
-            _run(cluster, session, schema_lock.create_table(settings.keyspace))
+        # Not only where system_schema lacks it: a node writes a table down some milliseconds before it knows it, and
+        # carries out this statement after that. Where another has just created it, the others may not know it yet.
+        _run(cluster, session, schema_lock.create_table(settings.keyspace))
+        _agree(cluster)
         with schema_lock.lock(session, settings.keyspace, wait_seconds) as check:
             for change in allowed(_differences(session, settings, tables)):
                 check()
@@ -198,11 +200,6 @@ def _check_replicas(cluster: Cluster, settings: StoreSettings) -> None:
                 f"LOGSTV_REPLICATION asks for {replicas} replicas in {datacenter}, which has {nodes[datacenter]} "
                 "nodes: there can be no more replicas than nodes"
             )
-
-
-def _lock_is_there(session: DriverSession, keyspace: str) -> bool:
-    there = _rows(session, _ALL_OF + "tables WHERE keyspace_name = %s", keyspace)
-    return any(row.table_name == schema_lock.TABLE for row in there)
 
 
 def allowed(changes: Iterable[Change]) -> list[Change]:

@@ -180,7 +180,10 @@ def unreachable(settings: StoreSettings, error: Exception) -> StoreUnavailable:
     where = ", ".join(settings.contact_points) or LOCAL_NODE
     reasons = getattr(error, "errors", None)
     reason = next(iter(reasons.values())) if isinstance(reasons, dict) and reasons else error
-    return StoreUnavailable(f"no Cassandra answers at {where} port {settings.cql_port}: {reason}")
+    advice = (
+        "" if settings.contact_points else "; LOGSTV_CONTACT_POINTS names a cluster, `logstv node start` starts a node"
+    )
+    return StoreUnavailable(f"no Cassandra answers at {where} port {settings.cql_port}: {reason}{advice}")
 
 
 def translated(error: BaseException) -> BaseException:

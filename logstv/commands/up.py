@@ -32,13 +32,14 @@ def cluster() -> Iterator[StoreSettings]:
     try:
         if node is not None:
             node.start()
-            address = node.settings.node_address
-            settings = settings.model_copy(update={"contact_points": (address,), "cql_port": node.settings.cql_port})
+            # One that ran already may listen elsewhere than our settings say.
+            status = node.status()
+            settings = settings.model_copy(update={"contact_points": (status.address,), "cql_port": status.cql_port})
         schema.apply(settings)
         yield settings
     finally:
         if node is not None:
-            node.leave()
+            node.leave(wait=True)
 
 
 def up(
