@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 import platformdirs
+from jgo.constants import MAVEN_CENTRAL_URL
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -24,7 +25,7 @@ class NodeSettings(BaseSettings):
         description="The folder for what can be fetched again: Cassandra's jars.",
     )
     maven_url: str = Field(
-        default="https://repo.maven.apache.org/maven2", description="The Maven repository that jars are fetched from."
+        default=MAVEN_CENTRAL_URL, description="The Maven repository that Cassandra's jars are fetched from."
     )
     java: str = Field(default="", description="The java to run the node on, or its JAVA_HOME; empty: one is found.")
     node_address: str = Field(default="127.0.0.1", description="The address on which the local node listens.")
