@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from support import lines
 
 from ingest.wire import LONGEST_LINE, LineSplitter, command_of, is_chat
+import itertools
 
 SAID = lines.privmsg("🔥 fire").encode()
 
@@ -14,7 +15,7 @@ SAID = lines.privmsg("🔥 fire").encode()
 def test_pieces_of_any_size_make_the_same_line(cuts):
     whole, splitter = SAID + b"\r\n", LineSplitter()
     places = sorted({0, *cuts, len(whole)})
-    found = [line for start, end in zip(places, places[1:], strict=False) for line in splitter.feed(whole[start:end])]
+    found = [line for start, end in itertools.pairwise(places) for line in splitter.feed(whole[start:end])]
     assert found == [SAID.decode()]
 
 
