@@ -70,7 +70,7 @@ async def one_by_one(session: Session, source: Timed, statements_of: Any) -> int
     count, pending = 0, set[asyncio.Future[Any]]()
     async for chunk in source.chunks():
         for received in chunk:
-            message = Message.parse(received.line)
+            message = Message.parse(received.line, channel_id=1)  # a CLEARMSG does not say
             for statement in statements_of(message):
                 if len(pending) >= IN_FLIGHT:
                     done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)

@@ -18,7 +18,9 @@ from cassandra import (
     InvalidRequest,
     OperationTimedOut,
     RequestExecutionException,
+    RequestValidationException,
     Unavailable,
+    protocol,
 )
 from cassandra.auth import PlainTextAuthProvider
 from cassandra.cluster import (
@@ -179,7 +181,12 @@ def unreachable(settings: StoreSettings, error: Exception) -> StoreUnavailable:
     """Give the error for a cluster that cannot be connected to."""
     where = ", ".join(settings.contact_points) or LOCAL_NODE
     reasons = getattr(error, "errors", None)
-    reason = next(iter(reasons.values())) if isinstance(reasons, dict) and reasons else error
+    reason: object = error
+    if isinstance(reasons, dict) and reasons:
+        reason = next(iter(reasons.values()))
+    elif isinstance(reasons, list):
+        # The policy looked at every host and asked none of them.
+        reason = f"none of the nodes is in the datacenter {settings.local_dc!r} that LOGSTV_LOCAL_DC names"
     advice = (
         "" if settings.contact_points else "; LOGSTV_CONTACT_POINTS names a cluster, `logstv node start` starts a node"
     )
@@ -190,14 +197,15 @@ def translated(error: BaseException) -> BaseException:
     """Give the store's error for one of the driver's."""
     if isinstance(error, StoreError | asyncio.CancelledError):
         return error
-    if isinstance(error, InvalidRequest):
-        if "does not exist" in str(error) or "unconfigured table" in str(error):
-            return StoreError(f"the tables are not there yet: run `logstv schema apply` ({error})")
+    if isinstance(error, InvalidRequest) and ("does not exist" in str(error) or "unconfigured table" in str(error)):
+        return StoreError(f"the tables are not there yet: run `logstv schema apply` ({error})")
+    # What the driver has no class of its own for comes as the protocol's message.
+    if isinstance(error, RequestValidationException | protocol.RequestValidationException):
         return StoreError(f"Cassandra refused a request: {error}")
     if isinstance(error, Unavailable):
         return StoreUnavailable("too few replicas are up for the consistency level")
-    if isinstance(error, OperationTimedOut | RequestExecutionException):
-        return StoreUnavailable(f"Cassandra did not answer in time: {error}")
+    if isinstance(error, OperationTimedOut | RequestExecutionException | protocol.ErrorMessage):
+        return StoreUnavailable(f"Cassandra did not answer: {error}")
     if isinstance(error, NoHostAvailable | DriverException | OSError):
         return StoreUnavailable(f"no Cassandra node can be reached: {error}")
     return error

@@ -214,3 +214,10 @@ async def test_an_unreachable_cluster_is_a_sentence(store_settings, unused_port)
         await Session.open(
             store_settings.model_copy(update={"contact_points": ("127.0.0.1",), "cql_port": unused_port})
         )
+
+
+async def test_a_datacenter_that_is_not_there_is_named(store_settings):
+    from store.session import Session  # noqa: PLC0415
+
+    with pytest.raises(StoreUnavailable, match="datacenter 'elsewhere' that LOGSTV_LOCAL_DC names"):
+        await Session.open(store_settings.model_copy(update={"local_dc": "elsewhere"}))
