@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
-from collections.abc import Callable
 from pathlib import Path
 
 import structlog
@@ -23,7 +22,9 @@ from store.writer import Writer
 
 log = structlog.get_logger(__name__)
 
-_REPORT_SECONDS = 10.0
+_SAY_SECONDS = 10.0
+_REPORT_SECONDS = 60.0
+_RETENTION_SECONDS = 10.0
 _LOOK_SECONDS = 1.0
 _CONNECT_PAUSE_SECONDS = 2.0
 
@@ -46,8 +47,6 @@ async def work(
     store_settings: StoreSettings,
     settings: IngestSettings,
     folder: Path,
-    *,
-    ready: Callable[[IrcSource], None] = lambda _source: None,
 ) -> None:
     """Read the channels until cancelled; then write what was read, and end.
 
@@ -55,7 +54,6 @@ async def work(
         store_settings: where to write.
         settings: what to read.
         folder: where lines without a place are kept.
-        ready: called with the source once it reads.
 
     Raises:
         StoreError: the tables are not there.
@@ -67,11 +65,11 @@ async def work(
         directory = await Directory.open(session)
         pipeline = Pipeline(writer, Quarantine(folder))
         async with IrcSource(settings) as source:
-            ready(source)
             log.info("ingest.reading", server=settings.irc_url, channels=len(settings.channels), worker=settings.worker)
             async with asyncio.TaskGroup() as group:
                 group.create_task(_say_reading(source, directory, settings.worker))
-                group.create_task(_report(source, pipeline, writer, directory))
+                group.create_task(_follow_retention(writer, directory))
+                group.create_task(_report(source, pipeline))
                 await pipeline.run(source)
     finally:
         await session.close()
@@ -84,7 +82,7 @@ async def _say_reading(source: IrcSource, directory: Directory, worker: str) -> 
     while True:
         for state in source.channels:
             channel_id = state.channel_id
-            if not state.joined or channel_id is None or clock() - said.get(channel_id, -math.inf) < _REPORT_SECONDS:
+            if not state.joined or channel_id is None or clock() - said.get(channel_id, -math.inf) < _SAY_SECONDS:
                 continue
             with contextlib.suppress(StoreUnavailable):
                 await directory.say_reading(channel_id, worker)
@@ -92,11 +90,18 @@ async def _say_reading(source: IrcSource, directory: Directory, worker: str) -> 
         await asyncio.sleep(_LOOK_SECONDS)
 
 
-async def _report(source: IrcSource, pipeline: Pipeline, writer: Writer, directory: Directory) -> None:
-    """Now and then say how it goes, and follow a change of the retention."""
+async def _follow_retention(writer: Writer, directory: Directory) -> None:
+    """Give new lines the retention that the tables have now."""
     while True:
+        await asyncio.sleep(_RETENTION_SECONDS)
         with contextlib.suppress(StoreUnavailable):
             writer.retention = await Retention.of_tables(directory.session)
+
+
+async def _report(source: IrcSource, pipeline: Pipeline) -> None:
+    """Now and then say how it goes."""
+    while True:
+        await asyncio.sleep(_REPORT_SECONDS)
         counts = pipeline.counts
         log.info(
             "ingest.progress",
@@ -107,4 +112,3 @@ async def _report(source: IrcSource, pipeline: Pipeline, writer: Writer, directo
             channels_failed=sum(bool(state.failure) for state in source.channels),
             connections=source.counts.connections,
         )
-        await asyncio.sleep(_REPORT_SECONDS)
