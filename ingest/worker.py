@@ -59,12 +59,13 @@ async def work(
         StoreError: the tables are not there.
         SourceUrlError: the chat server's address makes no sense.
     """
+    irc = IrcSource(settings)  # what is wrong with the address is said before anything is waited for
     session = await connect(store_settings)
     try:
         writer = await Writer.open(session)
         directory = await Directory.open(session)
         pipeline = Pipeline(writer, Quarantine(folder))
-        async with IrcSource(settings) as source:
+        async with irc as source:
             log.info("ingest.reading", server=settings.irc_url, channels=len(settings.channels), worker=settings.worker)
             async with asyncio.TaskGroup() as group:
                 group.create_task(_say_reading(source, directory, settings.worker))

@@ -118,7 +118,7 @@ async def test_on_reconnect_the_next_connection_is_there_before_the_old_one_goes
 
 
 async def test_silence_is_noticed(server):
-    async with reading(settings_for(server, irc_silence=0.3)) as found:
+    async with reading(settings_for(server, irc_silence=0.3, irc_pong_timeout=0.5)) as found:
         await until(lambda: joined(found))
         await asyncio.sleep(0.7)  # longer than the silence allowed, but our own PING is answered
         assert found.source.counts.opened == 1
