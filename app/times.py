@@ -18,14 +18,14 @@ def parse_time(text: str) -> int:
     Raises:
         ValueError: it is none; the message says what would be right.
     """
-    text = text.strip()
+    text = text.strip().upper()  # RFC 3339 allows t and z
     if re.fullmatch(r"\d{1,15}", text) and text.isascii():
         number = int(text)
         found = number * 1000 if len(text) <= _SECONDS_DIGITS else number
     else:
         try:
             # A + in a query stands for a space unless it is escaped.
-            moment = dt.datetime.fromisoformat(text.replace(" ", "+") if "T" in text.upper() else text)
+            moment = dt.datetime.fromisoformat(text.replace(" ", "+") if "T" in text else text)
         except ValueError:
             raise ValueError(f"this is no time: {_RIGHT}") from None
         if moment.tzinfo is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query
+from fastapi import APIRouter, Path, Query
 from fastapi.responses import Response
 
 from app.dependencies import OnlyDocumented, SharedDependency
@@ -14,7 +14,7 @@ from app.models import ChannelsBody, DaysBody, MonthsBody, NamesBody
 from app.params import Time
 from app.policy import allow_user_log
 from app.problems import declared
-from app.routes.logs import ChannelPath, UserPath
+from app.routes.logs import AdminKey, ChannelPath, UserPath
 from app.times import day, month, rfc3339
 from store.directory import Name
 from store.reader import Log
@@ -75,7 +75,7 @@ async def channel_user_months(shared: SharedDependency, channel: ChannelPath, us
     response_model=MonthsBody,
     responses=declared(400, 403, 404, 503),
 )
-async def user_months(shared: SharedDependency, user: UserPath, x_api_key: Annotated[str, Header()] = "") -> Response:
+async def user_months(shared: SharedDependency, user: UserPath, x_api_key: AdminKey = "") -> Response:
     """Give the UTC months in which a user has lines in any channel, newest first."""
     allow_user_log(shared.settings, x_api_key)
     store = shared.open_store()
@@ -98,7 +98,7 @@ async def user_names(shared: SharedDependency, user: UserPath) -> Response:
 @router.get("/logins/{login}", summary="Who had a login", response_model=NamesBody, responses=declared(400, 404, 503))
 async def login_users(
     shared: SharedDependency,
-    login: str,
+    login: Annotated[str, Path(description="A login, in any case; also an old one.", examples=["ada_lift"])],
     at: Annotated[Time | None, Query(description="Only who had it then: RFC 3339 or Unix time.")] = None,
 ) -> Response:
     """Give every user who was seen under a login, or with `at` the one who had it at that time."""

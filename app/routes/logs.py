@@ -31,6 +31,7 @@ router = APIRouter(prefix="/v1", tags=["logs"], dependencies=[OnlyDocumented])
 
 ChannelPath = Annotated[str, Path(description="A login, or `id:` and Twitch's number.", examples=["moonbase"])]
 UserPath = Annotated[str, Path(description="A login, or `id:` and Twitch's number.", examples=["id:501"])]
+AdminKey = Annotated[str, Header(description="The admin's key, where the policy of the instance says `admin`.")]
 Params = Annotated[LogParams, Query()]
 
 _NDJSON = "application/x-ndjson"
@@ -76,7 +77,7 @@ async def user_messages(
     shared: SharedDependency,
     user: UserPath,
     params: Params,
-    x_api_key: Annotated[str, Header(description="Where the policy says `admin`.")] = "",
+    x_api_key: AdminKey = "",
 ) -> Response:
     """Give what a user said in any channel, as far as the policy of this instance allows."""
     allow_user_log(shared.settings, x_api_key)
