@@ -13,7 +13,7 @@ from support.flaky import Door
 from support.serving import served, until_ready
 
 from app.errors import PortTaken
-from app.server import serve
+from app.server import _listen, serve
 from app.settings import AppSettings
 from store.message import Message
 from store.settings import StoreSettings
@@ -29,6 +29,25 @@ async def test_a_port_that_is_taken_is_a_sentence():
         port = other.getsockname()[1]
         with pytest.raises(PortTaken, match=rf"port {port} .*LOGSTV_PORT"):
             await serve(NOWHERE, AppSettings(port=port))
+
+
+async def test_connections_do_not_wait_for_the_client_before_they_send_a_body():
+    (port,) = unused_ports(1)
+    with _listen(AppSettings(port=port)) as listening:
+        loop = asyncio.get_running_loop()
+        made: asyncio.Future[asyncio.BaseTransport] = loop.create_future()
+
+        class Answering(asyncio.Protocol):
+            def connection_made(self, transport):
+                made.set_result(transport)
+
+        async with await loop.create_server(Answering, sock=listening):
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+            transport = await made
+            assert transport.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+            transport.close()
+            writer.close()
+            await writer.wait_closed()
 
 
 async def test_it_ends_when_it_is_cancelled_and_frees_its_port():
