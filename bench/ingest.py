@@ -103,7 +103,8 @@ async def write_2018(session: Session, source: Timed, _folder: Path) -> int:
     tables = {
         "messages": "channelid bigint, userid bigint, timeuuid timeuuid, message text, "
         "PRIMARY KEY ((channelid, userid), timeuuid)",
-        "old_channel_messages": "channelid bigint, timeuuid timeuuid, message text, PRIMARY KEY ((channelid), timeuuid)",
+        "old_channel_messages": "channelid bigint, timeuuid timeuuid, message text, "
+        "PRIMARY KEY ((channelid), timeuuid)",
         "old_user_messages": "userid bigint, timeuuid timeuuid, message text, PRIMARY KEY ((userid), timeuuid)",
         "users": "userid bigint, username text, PRIMARY KEY (userid, username)",
     }

@@ -4,7 +4,7 @@
 
 `bare CQL` is the same slice asked of the driver, rows as they come; `store` is a page of the reader, as messages with a
 cursor; `HTTP` is a JSON page of the service, which runs in a process of its own, as do its clients. Each client asks for
-the page at a random line, and then again at once.
+pages at random lines: `at once`, the next as soon as it has the last, or `paced`, ten a second.
 """
 
 from __future__ import annotations
@@ -68,35 +68,41 @@ async def fill(settings: StoreSettings, sizes: list[int]) -> None:
     await store.close()
 
 
-async def clients(once: Callable[[random.Random], Awaitable[object]], seconds: float) -> list[float]:
-    """Let clients ask again and again; give how long each answer took, in seconds."""
+async def clients(once: Callable[[random.Random], Awaitable[object]], seconds: float, pace: float = 0) -> list[float]:
+    """Let clients ask again and again; give how long each answer took, in seconds.
+
+    Args:
+        once: asks for one page.
+        seconds: for how long.
+        pace: seconds from one page of a client to its next; 0: at once.
+    """
     took: list[float] = []
     end = time.perf_counter() + seconds
 
     async def client(number: int) -> None:
         dice = random.Random(number)
+        await asyncio.sleep(pace * number / CLIENTS)
         while (start := time.perf_counter()) < end:
             await once(dice)
             took.append(time.perf_counter() - start)
+            await asyncio.sleep(max(0.0, pace - took[-1]))
 
     await asyncio.gather(*(client(number) for number in range(CLIENTS)))
     return took
 
 
-def summary(took: list[float], seconds: float) -> dict[str, float]:
+def summary(took: list[float]) -> dict[str, float]:
     ordered = sorted(took)
-    return {
-        "p50 ms": ordered[len(ordered) // 2] * 1000,
-        "p99 ms": ordered[int(len(ordered) * 0.99)] * 1000,
-        "pages a second": len(ordered) / seconds,
-    }
+    return {"p50 ms": ordered[len(ordered) // 2] * 1000, "p99 ms": ordered[int(len(ordered) * 0.99)] * 1000}
 
 
 def place(dice: random.Random, size: int) -> int:
     return DAY_MS + dice.randrange(size) * 86_000_000 // size
 
 
-async def measure_cql(settings: StoreSettings, shape: Shape, key: Key, size: int, seconds: float) -> list[float]:
+async def measure_cql(
+    settings: StoreSettings, shape: Shape, key: Key, size: int, seconds: float, pace: float
+) -> list[float]:
     store = await Store.open(settings)
     prepared = await store.session.prepare(select(store.session, shape, descending=True))
     bucket = shape.width.start(DAY_MS)
@@ -110,12 +116,14 @@ async def measure_cql(settings: StoreSettings, shape: Shape, key: Key, size: int
         return await store.session.execute(statement)
 
     await clients(once, 1)
-    took = await clients(once, seconds)
+    took = await clients(once, seconds, pace)
     await store.close()
     return took
 
 
-async def measure_store(settings: StoreSettings, shape: Shape, key: Key, size: int, seconds: float) -> list[float]:
+async def measure_store(
+    settings: StoreSettings, shape: Shape, key: Key, size: int, seconds: float, pace: float
+) -> list[float]:
     store = await Store.open(settings)
     bucket = shape.width.start(DAY_MS)
 
@@ -125,12 +133,12 @@ async def measure_store(settings: StoreSettings, shape: Shape, key: Key, size: i
         return await store.reader.page(Log(shape, key), limit=PAGE, cursor=cursor)
 
     await clients(once, 1)
-    took = await clients(once, seconds)
+    took = await clients(once, seconds, pace)
     await store.close()
     return took
 
 
-async def measure_http(port: int, shape: Shape, key: Key, size: int, seconds: float) -> list[float]:
+async def measure_http(port: int, shape: Shape, key: Key, size: int, seconds: float, pace: float) -> list[float]:
     names = {
         CHANNEL: "/v1/channels/id:{}/messages",
         CHANNEL_USER: "/v1/channels/id:{}/users/id:{}/messages",
@@ -147,7 +155,7 @@ async def measure_http(port: int, shape: Shape, key: Key, size: int, seconds: fl
             return answer
 
         await clients(once, 2)
-        return await clients(once, seconds)
+        return await clients(once, seconds, pace)
 
 
 def apart(measure: Callable[..., Any], *given: Any) -> list[float]:
@@ -188,10 +196,12 @@ def main() -> None:
                         ("store", measure_store, settings),
                         ("HTTP", measure_http, port),
                     ):
-                        took = apart(measure, first, shape, key, size, options.seconds)
-                        row = {"rows": size, "shape": shape.name.replace("_", " "), "way": way}
-                        rows.append({**row, **summary(took, options.seconds)})
-                        print(rows[-1], file=sys.stderr)
+                        row: dict[str, Any] = {"rows": size, "shape": shape.name.replace("_", " "), "way": way}
+                        for name, pace in (("at once", 0.0), ("paced", 0.1)):
+                            took = apart(measure, first, shape, key, size, options.seconds, pace)
+                            row |= {f"{name} {what}": value for what, value in summary(took).items()}
+                        rows.append(row)
+                        print(row, file=sys.stderr)
         finally:
             service.terminate()
             service.wait()

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support import lines
 
 from ingest.wire import LONGEST_LINE, LineSplitter, command_of, is_chat
-import itertools
 
 SAID = lines.privmsg("🔥 fire").encode()
 
