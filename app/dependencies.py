@@ -1,4 +1,7 @@
-"""What routes are handed: the open store, the names, the settings."""
+"""What routes are handed: the open store, the names, the settings.
+
+All of it is `async def`, though nothing waits: FastAPI sends other dependencies through a pool of threads.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +47,7 @@ class Shared:
         return self.store
 
 
-def shared(request: Request) -> Shared:
+async def shared(request: Request) -> Shared:
     """Give what all requests share."""
     found = request.app.state.shared
     assert isinstance(found, Shared)
@@ -56,7 +59,7 @@ def is_head(request: Request) -> bool:
     return HEAD in request.scope
 
 
-def only_documented(request: Request) -> None:
+async def only_documented(request: Request) -> None:
     """Refuse a query parameter that the route's documentation does not know, and one that is given twice.
 
     A misspelt `form=` that is ignored gives an answer to another question.

@@ -2,9 +2,9 @@
 
     python -m bench.pages [--seconds 10] [--sizes 1000 100000 1000000]
 
-`bare CQL` is the same slice asked of the driver, rows as they come; `store` is a page of the reader, as messages with a
-cursor; `HTTP` is a JSON page of the service, which runs in a process of its own, as do its clients. Each client asks for
-pages at random lines: `at once`, the next as soon as it has the last, or `paced`, ten a second.
+`bare CQL` is the same slice asked of the driver, rows as they come; `store` is a page of the reader, messages with a
+cursor; `HTTP` is a JSON page of the service, which runs in a process of its own, as do its clients. Each client asks
+for pages at random lines: `at once`, the next as soon as it has the last, or `paced`, ten a second.
 """
 
 from __future__ import annotations
