@@ -17,6 +17,7 @@ from typing import Any
 import psutil
 
 from logstv.node import LocalNode
+from logstv.node.config import Tuning
 from logstv.settings import NodeSettings
 from store import schema
 from store.settings import StoreSettings
@@ -31,7 +32,7 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def node(heap: str = "2G") -> Iterator[LocalNode]:
+def node(heap: str = "2G", tuning: Tuning | None = None) -> Iterator[LocalNode]:
     """Give a fresh node in a folder of its own, which is removed afterwards."""
     with tempfile.TemporaryDirectory(prefix="logstv-bench-") as folder:
         settings = NodeSettings(
@@ -41,7 +42,7 @@ def node(heap: str = "2G") -> Iterator[LocalNode]:
             node_storage_port=free_port(),
             node_jmx_port=free_port(),
         )
-        local = LocalNode(settings)
+        local = LocalNode(settings, tuning=tuning)
         local.start()
         try:
             yield local

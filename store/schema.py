@@ -119,10 +119,11 @@ def apply(
             _check_replicas(cluster, settings)
         if _replicas(session, settings.keyspace) is None:
             carry_out(_missing_keyspace(settings))  # the lock is in it
+        else:
+            _agree(cluster)  # another may have created it just now, at one of the nodes
         # Not only where system_schema lacks it: a node writes a table down some milliseconds before it knows it, and
-        # carries out this statement after that. Where another has just created it, the others may not know it yet.
+        # carries out this statement after that.
         _run(cluster, session, schema_lock.create_table(settings.keyspace))
-        _agree(cluster)
         with schema_lock.lock(session, settings.keyspace, wait_seconds) as check:
             for change in allowed(_differences(session, settings, tables)):
                 check()
@@ -165,17 +166,18 @@ def _connected(settings: StoreSettings) -> Iterator[tuple[Cluster, DriverSession
 
 
 def _run(cluster: Cluster, session: DriverSession, cql: str) -> None:
-    """Carry out a schema change and wait until all nodes agree on it."""
-    asked = session.execute_async(cql, timeout=_DDL_SECONDS)
+    """Carry out a schema change and wait until all nodes agree on it.
+
+    The driver waits for that too, but not after an IF NOT EXISTS that found it there, which others may still lack.
+    """
     try:
-        asked.result()
+        session.execute(cql, timeout=_DDL_SECONDS)
     except (RequestValidationException, ErrorMessage) as error:
         said = re.search(r'message="(.*)"', str(error), re.DOTALL)
         raise SchemaError(
             f"Cassandra did not take a change of the schema: {said[1] if said else error}. The statement was: {cql}"
         ) from error
-    if not asked.is_schema_agreed:
-        _agree(cluster)
+    _agree(cluster)
 
 
 def _agree(cluster: Cluster) -> None:

@@ -22,6 +22,8 @@ REGISTRY = "twitch"
 
 _NAMES_WAIT_SECONDS = 600.0
 _CHANNELS_WAIT_SECONDS = 2.0
+_LOOK_SECONDS = 1.0
+"""How often the later sights are looked through, of which there may be a hundred thousand."""
 
 Name = tuple[int, str]
 """An id and a login that belong together."""
@@ -50,16 +52,20 @@ class _Seen:
         self._refresh = refresh_seconds
         self._spans: dict[Name, _Span] = {}
         self._changed: set[Name] = set()
+        self._new: set[Name] = set()  # those of them whose first sight is not written
+        self._look_again_at = 0.0
 
     def see(self, key: Name, sent_ms: int) -> None:
         """Take note of a sight, at a time in Unix milliseconds."""
         span = self._spans.get(key)
         if span is None:
             self._spans[key] = _Span(sent_ms, sent_ms)
+            self._new.add(key)
         elif sent_ms > span.last_ms:
             span.last_ms = sent_ms
         elif sent_ms < span.first_ms:
             span.first_ms = sent_ms
+            self._new.add(key)
         else:
             return
         self._changed.add(key)
@@ -70,8 +76,11 @@ class _Seen:
         A new first sight is due at once, a later last sight after the refresh time, or now if everything is asked for.
         """
         now = time.monotonic()
+        waiting = self._changed if everything or now >= self._look_again_at else self._new
+        if waiting is self._changed:
+            self._look_again_at = now + _LOOK_SECONDS
         due: list[Due] = []
-        for key in list(self._changed):
+        for key in waiting:
             span = self._spans[key]
             first = span.first_ms if span.first_ms != span.written_first_ms else None
             if first is None and not everything and now - span.written_at < self._refresh:
@@ -89,11 +98,13 @@ class _Seen:
                 span.written_first_ms = first_ms
             if last_ms is not None:
                 span.written_last_ms = last_ms
+            if span.first_ms == span.written_first_ms:
+                self._new.discard(key)
             if (span.first_ms, span.last_ms) == (span.written_first_ms, span.written_last_ms):
                 self._changed.discard(key)
         while len(self._spans) > _MOST_REMEMBERED:
             oldest = next(iter(self._spans))
-            if oldest in self._changed:
+            if oldest in self._changed:  # as what is new is too
                 break
             del self._spans[oldest]
 

@@ -109,7 +109,13 @@ def cassandra_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[s
 
 
 @pytest.fixture(scope="session")
-def cassandra_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
-    """Three nodes on 127.0.0.1, .2 and .3; tests that use it are marked `cluster`, and leave all three up."""
+def _cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
     with local_cluster(tmp_path_factory.mktemp("cluster")) as cluster:
         yield cluster
+
+
+@pytest.fixture
+def cassandra_cluster(_cluster: LocalCluster) -> Iterator[LocalCluster]:
+    """Three nodes on 127.0.0.1, .2 and .3, all up again after the test; tests that use it are marked `cluster`."""
+    yield _cluster
+    _cluster.mend()

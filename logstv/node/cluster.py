@@ -153,6 +153,15 @@ class LocalCluster:
                 if time.monotonic() > deadline:
                     raise NodeStartError(f"the node on {node.address} does not see all others up")
 
+    def mend(self) -> None:
+        """Undo what a drill did: thaw the frozen, start the killed, and return when each sees all others up."""
+        for node in self.nodes:
+            if node.node.status().running:
+                node.thaw()
+            else:
+                node.start()
+        self.wait_until_up()
+
     def stop(self) -> None:
         """Stop all nodes, whatever was done to them."""
         with ThreadPoolExecutor(len(self.nodes)) as pool:
