@@ -1,11 +1,12 @@
 """How many messages a second reach all three tables, node and client on one machine, beside two other ways to write.
 
-    python -m bench.ingest [--seconds 120] [--compare-seconds 30]
+    python -m bench.ingest [--seconds 120] [--compare-seconds 30] [--warm-seconds 60]
 
 `logstv` is the way of the program: a file of raw lines through the replay source, parsed, and written in batches by
 replicas. `single statements` writes the same rows one by one. `2018` is what the first logstv-cassandra did: the raw
 line in three tables, one by one, and a lightweight transaction a message for the user's name. Each way runs in a
-process of its own; its processor time and largest resident size are that process's alone.
+process of its own; its processor time and largest resident size are that process's alone. Before the first, other
+lines are written for a while, so that the node's Java is as warm as one that has run for a minute.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from ingest.pipeline import Pipeline
 from ingest.quarantine import Quarantine
 from ingest.replay import Replay
 from ingest.source import ReceivedLine
+from logstv.lifecycle import ease_collector
 from store.message import Message
 from store.rows import bigint, int32, pack, row_values
 from store.session import Session
@@ -135,6 +137,7 @@ async def write_2018(session: Session, source: Timed, _folder: Path) -> int:
 
 async def worker(way: str, port: int, path: Path, seconds: float) -> None:
     """Write for some seconds and print what it took; run in a process of its own."""
+    ease_collector()  # as every command does
     settings = StoreSettings(contact_points=("127.0.0.1",), cql_port=port, keyspace="ingest")
     session = await Session.open(settings)
     write = {"logstv": write_logstv, "single statements": write_single, "2018": write_2018}[way]
@@ -157,10 +160,21 @@ async def worker(way: str, port: int, path: Path, seconds: float) -> None:
     )
 
 
+def measured(way: str, port: int, path: Path, seconds: float) -> dict[str, Any]:
+    """Run a way in a process of its own and give what it printed."""
+    command = [sys.executable, "-m", "bench.ingest", "--worker", way, str(port), str(path), str(seconds)]
+    answer = subprocess.run(command, capture_output=True, text=True, check=False)
+    if answer.returncode:
+        sys.exit(answer.stderr)
+    figures: dict[str, Any] = json.loads(answer.stdout.splitlines()[-1])
+    return figures
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=120, help="how long logstv's way runs")
     parser.add_argument("--compare-seconds", type=float, default=30, help="how long each other way runs")
+    parser.add_argument("--warm-seconds", type=float, default=60, help="how long other lines are written before")
     parser.add_argument("--lines", type=int, default=1_500_000, help="how many different lines there are")
     parser.add_argument("--worker", nargs=4, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -170,25 +184,15 @@ def main() -> None:
         return
     rows = []
     with tempfile.TemporaryDirectory(prefix="logstv-lines-") as folder, ground.node() as local:
-        path = Path(folder) / "chat.irc"
-        write_demo_file(path, options.lines)
+        port = local.settings.cql_port
         ground.store_settings(local, "ingest")
+        warm_up, path = Path(folder) / "warm-up.irc", Path(folder) / "chat.irc"
+        write_demo_file(warm_up, options.lines // 2, rate=5_000)
+        measured("logstv", port, warm_up, options.warm_seconds)
+        write_demo_file(path, options.lines)
         for way in WAYS:
             seconds = options.seconds if way == "logstv" else options.compare_seconds
-            command = [
-                sys.executable,
-                "-m",
-                "bench.ingest",
-                "--worker",
-                way,
-                str(local.settings.cql_port),
-                str(path),
-                str(seconds),
-            ]
-            answer = subprocess.run(command, capture_output=True, text=True, check=False)
-            if answer.returncode:
-                sys.exit(answer.stderr)
-            rows.append(json.loads(answer.stdout.splitlines()[-1]))
+            rows.append(measured(way, port, path, seconds))
             print(rows[-1], file=sys.stderr)
     fastest = rows[0]["messages a second"]
     for row in rows:

@@ -24,7 +24,7 @@ log = structlog.get_logger(__name__)
 
 MOST_WAITING = 4096
 """Messages that wait for a write before the source is held back."""
-MOST_AT_ONCE = 256
+MOST_AT_ONCE = 512
 """Messages in one write."""
 WRITES_AT_ONCE = 4
 """Writes under way at the same time: one less leaves Cassandra waiting, more only wait there (bench/ingest.py)."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import signal
 import sys
@@ -32,9 +33,19 @@ def set_up_logging() -> None:
     logging.getLogger("cassandra").setLevel(logging.ERROR)
 
 
+def ease_collector() -> None:
+    """Have Python look for cyclic garbage less often: the many small objects of messages and rows hold no cycles.
+
+    Takes a tenth off the time of a written message and adds some 30 MiB (bench/ingest.py).
+    """
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 100)
+
+
 def run_until_stopped(work: Coroutine[Any, Any, None]) -> None:
     """Run until the work ends, or until Ctrl-C or SIGTERM cancels it; a second Ctrl-C does not wait."""
     set_up_logging()
+    ease_collector()
     try:
         with contextlib.suppress(asyncio.CancelledError):
             asyncio.run(_cancelled_by_signal(work))

@@ -8,10 +8,10 @@ answer for a while, is the caller's business.
 from __future__ import annotations
 
 import asyncio
-import itertools
 import time
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from cassandra.query import BatchStatement, BatchType, BoundStatement, PreparedStatement
 
@@ -24,7 +24,7 @@ from store.session import Session
 from store.shapes import SHAPES, Key, Shape
 from store.sightings import Sightings
 
-MOST_ROWS = 32
+MOST_ROWS = 64
 """Rows in a batch: more give no more speed (bench/ingest.py)."""
 MOST_BYTES = 40 * 1024
 """Bytes in a batch: the server refuses one of 50 KiB (batch_size_fail_threshold) over several partitions."""
@@ -62,13 +62,55 @@ class Written:
     refused: list[Refused] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """A statement that is ready to be sent, and the message it belongs to."""
+class _Row(NamedTuple):
+    """The values of a statement, how many bytes they take, and the message they belong to."""
 
-    statement: BoundStatement
+    values: list[rows.Value]
     size: int
     message: Message | None
+
+
+class _Partition(NamedTuple):
+    """Rows of one partition that are ready to be sent, and the statement that takes their values one after the other.
+
+    The driver copies a statement's values into a batch, or a request, when it is added or sent; so one statement,
+    which knows on which replicas it lies, does for all rows.
+    """
+
+    statement: BoundStatement
+    rows: list[_Row]
+
+    @classmethod
+    def of(cls, statement: BoundStatement) -> _Partition:
+        """Give the partition of one small row that is bound already."""
+        return cls(statement, [_Row(statement.values, _SMALL, None)])
+
+
+@dataclass(slots=True)
+class _Batch:
+    """Rows that are sent in one request, each with its partition's statement."""
+
+    rows: list[tuple[BoundStatement, _Row]] = field(default_factory=list)
+    size: int = 0
+
+    def takes(self, row: _Row) -> bool:
+        """Say whether there is room for a row."""
+        return not self.rows or (len(self.rows) < MOST_ROWS and self.size + row.size <= MOST_BYTES)
+
+    def request(self) -> BatchStatement | BoundStatement:
+        """Give what is to be sent, at once, before the statements take other rows' values."""
+        if len(self.rows) == 1:
+            return _filled(*self.rows[0])
+        batch = BatchStatement(BatchType.UNLOGGED)
+        batch.is_idempotent = True
+        for statement, row in self.rows:
+            batch.add(_filled(statement, row))
+        return batch
+
+
+def _filled(statement: BoundStatement, row: _Row) -> BoundStatement:
+    statement.values = row.values
+    return statement
 
 
 def always_default(shape: Shape, _key: Key, _sent_ms: int) -> Width:
@@ -134,23 +176,22 @@ class Writer:
         """
         outcome = Written()
         buckets: dict[Bucket, BoundStatement] = {}
-        message_rows: dict[Bucket, list[_Row]] = {}
+        partitions: dict[Bucket, _Partition] = {}
         now_ms = self._clock_ms()
         for message in messages:
-            reason = self._place(message, now_ms, buckets, message_rows)
+            reason = self._place(message, now_ms, buckets, partitions)
             if reason is not None:
                 outcome.refused.append(Refused(message, reason))
             else:
                 self._sightings.see(message)
         due = self._sightings.due()
-        before = [_Row(statement, _SMALL, None) for statement in buckets.values()]
-        before += [_Row(statement, _SMALL, None) for statement in self._sightings.statements(due)]
+        before = [*buckets.values(), *self._sightings.statements(due)]
         if before:
-            await self._send(before, Written())
+            await self._send(map(_Partition.of, before), Written())
             self._remember(buckets)
             self._sightings.written(due)
-        # Row by row of one partition after the other: the server makes one mutation of those in a batch.
-        await self._send(itertools.chain.from_iterable(message_rows.values()), outcome)
+        # One partition after the other: the server makes one mutation of its rows in a batch.
+        await self._send(partitions.values(), outcome)
         outcome.messages = len(messages) - len({id(refused.message) for refused in outcome.refused})
         return outcome
 
@@ -165,7 +206,7 @@ class Writer:
         """
         due = self._sightings.due(everything=everything)
         if due:
-            await self._send([_Row(found, _SMALL, None) for found in self._sightings.statements(due)], Written())
+            await self._send(map(_Partition.of, self._sightings.statements(due)), Written())
             self._sightings.written(due)
 
     def _place(
@@ -173,7 +214,7 @@ class Writer:
         message: Message,
         now_ms: int,
         buckets: dict[Bucket, BoundStatement],
-        message_rows: dict[Bucket, list[_Row]],
+        partitions: dict[Bucket, _Partition],
     ) -> str | None:
         """Add the rows of a message, and of the buckets it opens; give the reason if it has no place."""
         if message.unstorable is not None:
@@ -200,9 +241,11 @@ class Writer:
                 if bucket not in self._known and bucket not in buckets:
                     life = self.retention.ttl(shape, width.end(start), now_ms)
                     buckets[bucket] = insert_bucket.bind((*key, start, width.value, life))
-                statement = BoundStatement(insert)
-                statement.values = [*rows.row_values(shape, key, start, packed), timestamp, ttl_value]
-                message_rows.setdefault(bucket, []).append(_Row(statement, packed.size, message))
+                values = [*rows.row_values(shape, key, start, packed), timestamp, ttl_value]
+                partition = partitions.get(bucket)
+                if partition is None:
+                    partition = partitions[bucket] = _Partition(BoundStatement(insert), [])
+                partition.rows.append(_Row(values, packed.size, message))
         return None if placed else "it is older than the retention"
 
     def _remember(self, buckets: Iterable[Bucket]) -> None:
@@ -210,11 +253,11 @@ class Writer:
         while len(self._known) > _MOST_REMEMBERED_BUCKETS:
             del self._known[next(iter(self._known))]
 
-    async def _send(self, ready: Iterable[_Row], outcome: Written) -> None:
+    async def _send(self, partitions: Iterable[_Partition], outcome: Written) -> None:
         """Send rows in batches, all at once; wait for every answer."""
-        batches = list(self._batches(ready))
+        batches = list(self._batches(partitions))
         answers = await asyncio.gather(
-            *(self._session.execute(_batch(batch)) for batch in batches), return_exceptions=True
+            *(self._session.execute(batch.request()) for batch in batches), return_exceptions=True
         )
         failed: BaseException | None = None
         for batch, answer in zip(batches, answers, strict=True):
@@ -225,16 +268,16 @@ class Writer:
             elif isinstance(answer, BaseException):
                 raise answer
             else:
-                outcome.rows += len(batch)
+                outcome.rows += len(batch.rows)
         outcome.batches += len(batches)
         if failed is not None:
             raise failed
 
-    async def _send_alone(self, batch: list[_Row], outcome: Written) -> None:
+    async def _send_alone(self, batch: _Batch, outcome: Written) -> None:
         """Send the rows of a refused batch one by one, so that one bad row does not hold up the others."""
-        for row in batch:
+        for statement, row in batch.rows:
             try:
-                await self._session.execute(row.statement)
+                await self._session.execute(_filled(statement, row))
             except StoreUnavailable:
                 raise
             except StoreError as error:
@@ -244,28 +287,16 @@ class Writer:
             else:
                 outcome.rows += 1
 
-    def _batches(self, ready: Iterable[_Row]) -> Iterable[list[_Row]]:
+    def _batches(self, partitions: Iterable[_Partition]) -> Iterable[_Batch]:
         """Group rows that lie on the same replicas, so that whoever coordinates a batch owns all of it."""
-        open_batches: dict[Hashable, tuple[list[_Row], list[int]]] = {}
-        for row in ready:
-            group = self._session.replica_set(row.statement)
-            batch, size = open_batches.setdefault(group, ([], [0]))
-            if batch and (len(batch) == MOST_ROWS or size[0] + row.size > MOST_BYTES):
-                yield batch
-                batch, size = [], [0]
-                open_batches[group] = batch, size
-            batch.append(row)
-            size[0] += row.size
-        for batch, _ in open_batches.values():
-            if batch:
-                yield batch
-
-
-def _batch(ready: list[_Row]) -> BatchStatement | BoundStatement:
-    if len(ready) == 1:
-        return ready[0].statement
-    batch = BatchStatement(BatchType.UNLOGGED)
-    batch.is_idempotent = True
-    for row in ready:
-        batch.add(row.statement)
-    return batch
+        open_batches: dict[Hashable, _Batch] = {}
+        for statement, ready in partitions:
+            group = self._session.replica_set(_filled(statement, ready[0]))
+            batch = open_batches.setdefault(group, _Batch())
+            for row in ready:
+                if not batch.takes(row):
+                    yield batch
+                    batch = open_batches[group] = _Batch()
+                batch.rows.append((statement, row))
+                batch.size += row.size
+        yield from open_batches.values()
