@@ -36,10 +36,10 @@ def set_up_logging() -> None:
 def ease_collector() -> None:
     """Have Python look for cyclic garbage less often: the many small objects of messages and rows hold no cycles.
 
-    Takes a tenth off the time of a written message and adds some 30 MiB (bench/ingest.py).
+    Takes a tenth off the time of a written message and adds some 20 MiB (bench/ingest.py).
     """
     gc.freeze()
-    gc.set_threshold(100_000, 50, 100)
+    gc.set_threshold(50_000, 10, 20)
 
 
 def run_until_stopped(work: Coroutine[Any, Any, None]) -> None:
