@@ -105,8 +105,8 @@ class Session:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Rows] = loop.create_future()
 
-        # The driver's ResponseFuture and its timer refer to each other (3.30), so it lives until the collector finds it.
-        # What it still held, some 500 pages of rows, would be freed at once, which stops the process for 50 to 90 ms.
+        # The driver's ResponseFuture and its timer refer to each other (3.30), so it lives until the collector finds
+        # it. What it still held, some 500 pages of rows, would be freed at once, which takes 50 to 90 ms.
         unanswered = [future]
 
         def on_rows(rows: Rows | None) -> None:
