@@ -61,7 +61,7 @@ class Timed:
 
 
 async def write_logstv(session: Session, source: Timed, folder: Path) -> int:
-    pipeline = Pipeline(await Writer.open(session), Quarantine(folder))
+    pipeline = Pipeline(lambda: Writer.open(session), Quarantine(folder))
     await pipeline.run(source)
     assert not pipeline.counts.refused, pipeline.counts.refused
     return pipeline.counts.written

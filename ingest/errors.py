@@ -3,6 +3,7 @@
 IngestError
 ├── SourceUrlError           an address of a chat server that makes no sense
 ├── ReplayError              a file that cannot be replayed
+├── SpoolError               the disk cannot take or give lines
 └── LoginRefused             the chat server does not take our login
 """
 
@@ -23,3 +24,7 @@ class ReplayError(IngestError):
 
 class LoginRefused(IngestError):
     """The chat server does not take our login."""
+
+
+class SpoolError(IngestError):
+    """The disk under the spool cannot take or give lines; the message says why."""

@@ -7,23 +7,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import random
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import structlog
 
 from ingest.quarantine import Quarantine
 from ingest.source import ReceivedLine, Source
-from store.errors import LineError, StoreUnavailable
+from ingest.waiting import InMemory, Taken, WaitingLines
+from store.errors import LineError, StoreError, StoreUnavailable
 from store.message import Message
 from store.writer import Writer
 
 log = structlog.get_logger(__name__)
 
-MOST_WAITING = 4096
-"""Messages that wait for a write before the source is held back."""
 MOST_AT_ONCE = 512
 """Messages in one write."""
 WRITES_AT_ONCE = 4
@@ -33,6 +33,10 @@ _BACKOFF_SECONDS = (0.2, 10.0)
 _FLUSH_SECONDS = 5.0
 _DRAIN_SECONDS = 10.0
 _MOST_CHANNELS = 100_000
+_SPLIT_AFTER = 3
+_GIVE_UP_AFTER = 20
+_OTHERS_WRITTEN = 1000
+"""A single message that failed so often, while so many others were written, is at fault itself."""
 
 
 @dataclass(slots=True)
@@ -51,85 +55,85 @@ class IngestCounts:
     retries: int = 0
     refused: Counter[str] = field(default_factory=Counter)
 
-    @property
-    def settled(self) -> int:
-        """How many lines are either written or refused."""
-        return self.written + self.refused.total()
-
-
-class _Waiting:
-    """The messages between the source and the writes: a bounded queue that is emptied in bulk."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._messages: list[Message] = []
-        self._closed = False
-        self._changed = asyncio.Condition()
-
-    async def put(self, messages: list[Message]) -> None:
-        async with self._changed:
-            await self._changed.wait_for(lambda: len(self._messages) < self._most)
-            self._messages += messages
-            self._changed.notify_all()
-
-    async def take(self, most: int) -> list[Message]:
-        """Give the oldest messages, as many as there are up to `most`; none when it is closed and empty."""
-        async with self._changed:
-            await self._changed.wait_for(lambda: self._messages or self._closed)
-            taken, self._messages = self._messages[:most], self._messages[most:]
-            self._changed.notify_all()
-            return taken
-
-    async def close(self) -> None:
-        async with self._changed:
-            self._closed = True
-            self._changed.notify_all()
-
 
 class Pipeline:
-    """Takes a source's lines to the store."""
+    """Takes a source's lines to the store.
 
-    def __init__(self, writer: Writer, quarantine: Quarantine, counts: IngestCounts | None = None) -> None:
+    Args:
+        open_writer: gives the writer once the store can be reached; lines are read, and wait, meanwhile.
+        quarantine: keeps the lines that have no place in a log.
+        counts: what became of the lines; for whoever wants to see.
+        waiting: where lines wait to be written; by default in memory.
+    """
+
+    def __init__(
+        self,
+        open_writer: Callable[[], Awaitable[Writer]],
+        quarantine: Quarantine,
+        counts: IngestCounts | None = None,
+        waiting: WaitingLines | None = None,
+    ) -> None:
         self.counts = counts if counts is not None else IngestCounts()
-        self._writer = writer
+        self._open_writer = open_writer
         self._quarantine = quarantine
+        self._waiting = waiting if waiting is not None else InMemory()
         self._channel_ids: dict[str, int] = {}
+        self._was_away = True
 
     async def run(self, source: Source) -> None:
         """Write everything that a source gives; return when it ends and all of it is acknowledged.
 
-        While Cassandra cannot answer, writes are repeated and the source is held back. Cancelled, it stops reading
-        and still writes what it has read, for as long as `_DRAIN_SECONDS`.
+        While Cassandra cannot answer, writes are repeated; the source is held back once no more lines can wait.
+        Cancelled, it stops reading and still writes what it has read, for a few seconds.
+
+        Raises:
+            StoreError: the tables are not there.
         """
-        waiting = _Waiting(MOST_WAITING)
         async with asyncio.TaskGroup() as group:
-            writes = [group.create_task(self._write_all(waiting)) for _ in range(WRITES_AT_ONCE)]
-            flushes = group.create_task(self._flush_now_and_then())
+            writing = group.create_task(self._write_all())
             patience: float | None = _DRAIN_SECONDS
             try:
                 async for chunk in source.chunks():
-                    if messages := self._parsed(chunk):
-                        await waiting.put(messages)
+                    self.counts.received += len(chunk)
+                    await self._waiting.put(chunk)
                 patience = None
             finally:
-                await waiting.close()
-                _, late = await asyncio.wait(writes, timeout=patience)
-                flushes.cancel()
-                if late:
-                    log.error("ingest.unwritten", messages=self.counts.received - self.counts.settled)
-                    for write in late:
-                        write.cancel()
-                with contextlib.suppress(StoreUnavailable):
-                    await self._writer.flush()
+                await self._waiting.end()
+                if patience is not None and self._waiting.durable and self._was_away:
+                    patience = 0  # it can wait where it is for the next time
+                await asyncio.wait([writing], timeout=patience)
+                if not writing.done():
+                    if not self._waiting.durable:
+                        log.error("ingest.unwritten", messages=self._waiting.unsettled)
+                    writing.cancel()
 
-    def _parsed(self, chunk: Iterable[ReceivedLine]) -> list[Message]:
+    async def _write_all(self) -> None:
+        writer = await self._open_writer()
+        async with asyncio.TaskGroup() as group:
+            writes = [group.create_task(self._write_some(writer)) for _ in range(WRITES_AT_ONCE)]
+            flushes = group.create_task(self._flush_now_and_then(writer))
+            await asyncio.wait(writes)
+            flushes.cancel()
+        with contextlib.suppress(StoreUnavailable):
+            await writer.flush()
+
+    async def _write_some(self, writer: Writer) -> None:
+        while (taken := await self._waiting.take(MOST_AT_ONCE)).lines:
+            if messages := self._parsed(taken):
+                await self._write(writer, messages)
+            self._waiting.done(taken)
+
+    def _parsed(self, taken: Taken) -> list[Message]:
         messages = []
-        for received in chunk:
-            self.counts.received += 1
+        for received in taken.lines:
             try:
                 message = self._parse(received)
             except LineError as error:
                 self._refuse(received.line, str(error))
+                continue
+            except Exception as error:  # a fault of ours in one line must not stop the others
+                log.exception("parse.failed")
+                self._refuse(received.line, f"it cannot be parsed: {error!r}")
                 continue
             if message.unstorable is not None:
                 self._refuse(received.line, message.unstorable)
@@ -158,31 +162,64 @@ class Pipeline:
             return self._parse(replace(received, channel_id=known))
         return message
 
-    async def _write_all(self, waiting: _Waiting) -> None:
-        while messages := await waiting.take(MOST_AT_ONCE):
-            await self._write(messages)
+    async def _write(self, writer: Writer, messages: Sequence[Message], written_before: int | None = None) -> None:
+        """Write messages, however long that takes; what can never be written is set aside, and holds up nothing.
 
-    async def _write(self, messages: list[Message]) -> None:
+        Args:
+            writer: where to.
+            messages: some.
+            written_before: how many messages of all were written when these were tried first; None: now.
+        """
         pause, longest = _BACKOFF_SECONDS
-        while True:
+        if written_before is None:
+            written_before = self.counts.written
+        for attempt in itertools.count(1):
             try:
-                written = await self._writer.write(messages)
+                await self._write_once(writer, messages)
             except StoreUnavailable as error:
+                self._was_away = True
                 self.counts.retries += 1
                 log.warning("write.repeated", reason=str(error), messages=len(messages), pause_seconds=round(pause, 1))
+                if attempt >= _SPLIT_AFTER and len(messages) > 1:
+                    await self._write_halves(writer, messages, written_before)
+                    return
+                if attempt >= _GIVE_UP_AFTER and self.counts.written > written_before + _OTHERS_WRITTEN:
+                    self._refuse(messages[0].line, f"Cassandra takes others, but never this one: {error}")
+                    return
                 await asyncio.sleep(pause * random.uniform(0.5, 1.0))
                 pause = min(pause * 2, longest)
+            except StoreError:
+                raise
+            except Exception as error:
+                # A fault of ours in one message must not keep the others from being written, now and at each restart.
+                log.exception("write.failed", messages=len(messages))
+                if len(messages) > 1:
+                    await self._write_halves(writer, messages, written_before)
+                else:
+                    self._refuse(messages[0].line, f"it cannot be written: {error!r}")
+                return
             else:
-                self.counts.written += written.messages
-                for refused in written.refused:
-                    self._refuse(refused.message.line, refused.reason)
                 return
 
-    async def _flush_now_and_then(self) -> None:
+    async def _write_halves(self, writer: Writer, messages: Sequence[Message], written_before: int) -> None:
+        middle = len(messages) // 2
+        await self._write(writer, messages[:middle], written_before)
+        await self._write(writer, messages[middle:], written_before)
+
+    async def _write_once(self, writer: Writer, messages: Sequence[Message]) -> None:
+        written = await writer.write(messages)
+        if self._was_away:
+            self._was_away = False
+            self._waiting.again()
+        self.counts.written += written.messages
+        for refused in written.refused:
+            self._refuse(refused.message.line, refused.reason)
+
+    async def _flush_now_and_then(self, writer: Writer) -> None:
         while True:
             await asyncio.sleep(_FLUSH_SECONDS)
             with contextlib.suppress(StoreUnavailable):
-                await self._writer.flush(everything=False)
+                await writer.flush(everything=False)
 
     def _refuse(self, line: str, reason: str) -> None:
         self.counts.refused[reason] += 1

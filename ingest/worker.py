@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
+from collections.abc import AsyncIterator, Awaitable
 from pathlib import Path
 
 import structlog
@@ -13,6 +14,7 @@ from ingest.irc import IrcSource
 from ingest.pipeline import Pipeline
 from ingest.quarantine import Quarantine
 from ingest.settings import IngestSettings
+from ingest.spool import Spool
 from store.directory import Directory
 from store.errors import StoreUnavailable
 from store.retention import Retention
@@ -50,34 +52,50 @@ async def work(
 ) -> None:
     """Read the channels until cancelled; then write what was read, and end.
 
+    Lines are read, and wait on disk, also while Cassandra cannot be reached.
+
     Args:
         store_settings: where to write.
         settings: what to read.
-        folder: where lines without a place are kept.
+        folder: where lines wait to be written, and where those without a place are kept.
 
     Raises:
         StoreError: the tables are not there.
         SourceUrlError: the chat server's address makes no sense.
+        SpoolError: the folder cannot be used.
     """
     irc = IrcSource(settings)  # what is wrong with the address is said before anything is waited for
-    session = await connect(store_settings)
-    try:
-        writer = await Writer.open(session)
-        directory = await Directory.open(session)
-        pipeline = Pipeline(writer, Quarantine(folder))
-        async with irc as source:
+    async with _sessions(store_settings) as session, Spool(folder / "spool", settings.spool_mebibytes << 20) as spool:
+
+        async def open_writer() -> Writer:
+            writer = await Writer.open(await session)
+            group.create_task(_follow_retention(writer, await session))
+            return writer
+
+        pipeline = Pipeline(open_writer, Quarantine(folder), waiting=spool)
+        async with irc as source, asyncio.TaskGroup() as group:
             log.info("ingest.reading", server=settings.irc_url, channels=len(settings.channels), worker=settings.worker)
-            async with asyncio.TaskGroup() as group:
-                group.create_task(_say_reading(source, directory, settings.worker))
-                group.create_task(_follow_retention(writer, directory))
-                group.create_task(_report(source, pipeline))
-                await pipeline.run(source)
+            group.create_task(_say_reading(source, session, settings.worker))
+            group.create_task(_report(source, pipeline, spool))
+            await pipeline.run(source)
+
+
+@contextlib.asynccontextmanager
+async def _sessions(settings: StoreSettings) -> AsyncIterator[asyncio.Task[Session]]:
+    """Give the session that will be there once Cassandra can be reached; close it in the end."""
+    connecting = asyncio.create_task(connect(settings))
+    try:
+        yield connecting
     finally:
-        await session.close()
+        connecting.cancel()
+        await asyncio.wait([connecting])
+        if not connecting.cancelled() and connecting.exception() is None:
+            await connecting.result().close()
 
 
-async def _say_reading(source: IrcSource, directory: Directory, worker: str) -> None:
+async def _say_reading(source: IrcSource, session: Awaitable[Session], worker: str) -> None:
     """Say of each channel that it is read, at once when it is joined and again before that expires."""
+    directory = await Directory.open(await session)
     clock = asyncio.get_running_loop().time
     said: dict[int, float] = {}
     while True:
@@ -91,15 +109,15 @@ async def _say_reading(source: IrcSource, directory: Directory, worker: str) -> 
         await asyncio.sleep(_LOOK_SECONDS)
 
 
-async def _follow_retention(writer: Writer, directory: Directory) -> None:
+async def _follow_retention(writer: Writer, session: Session) -> None:
     """Give new lines the retention that the tables have now."""
     while True:
         await asyncio.sleep(_RETENTION_SECONDS)
         with contextlib.suppress(StoreUnavailable):
-            writer.retention = await Retention.of_tables(directory.session)
+            writer.retention = await Retention.of_tables(session)
 
 
-async def _report(source: IrcSource, pipeline: Pipeline) -> None:
+async def _report(source: IrcSource, pipeline: Pipeline, spool: Spool) -> None:
     """Now and then say how it goes."""
     while True:
         await asyncio.sleep(_REPORT_SECONDS)
@@ -109,6 +127,7 @@ async def _report(source: IrcSource, pipeline: Pipeline) -> None:
             received=counts.received,
             written=counts.written,
             refused=counts.refused.total(),
+            waiting=spool.unsettled,
             channels_joined=sum(state.joined for state in source.channels),
             channels_failed=sum(bool(state.failure) for state in source.channels),
             connections=source.counts.connections,

@@ -51,7 +51,7 @@ def replay(
 async def _replay(settings: StoreSettings, source: Replay, kept: Retention | None, counts: IngestCounts) -> None:
     session = await Session.open(settings)
     try:
-        pipeline = Pipeline(await Writer.open(session, kept), Quarantine(NodeSettings().data_dir), counts)
+        pipeline = Pipeline(lambda: Writer.open(session, kept), Quarantine(NodeSettings().data_dir), counts)
         await pipeline.run(source)
     finally:
         await session.close()

@@ -28,8 +28,7 @@ async def lines_of(path: Path) -> list[str]:
 
 
 async def replay(store, path: Path, folder: Path) -> int:
-    writer = await Writer.open(store.session, Retention.of(0))
-    pipeline = Pipeline(writer, Quarantine(folder))
+    pipeline = Pipeline(lambda: Writer.open(store.session, Retention.of(0)), Quarantine(folder))
     await pipeline.run(Replay([path]))
     return pipeline.counts.written
 

@@ -6,15 +6,19 @@ from collections.abc import AsyncIterator
 import orjson
 import pytest
 from support import lines
+from support.chat import until
 
 from ingest import pipeline as pipeline_module
 from ingest.pipeline import Pipeline
 from ingest.quarantine import Quarantine
 from ingest.replay import Replay
 from ingest.source import ReceivedLine
+from ingest.spool import Spool
+from ingest.waiting import MOST_WAITING, WaitingLines
 from store.errors import StoreUnavailable
 from store.reader import Log
 from store.shapes import CHANNEL, USER
+from store.writer import Writer
 
 
 class Given:
@@ -31,6 +35,13 @@ class Given:
             await asyncio.Event().wait()
 
 
+def piped(writer: Writer, quarantine: Quarantine, waiting: WaitingLines | None = None) -> Pipeline:
+    async def open_writer() -> Writer:
+        return writer
+
+    return Pipeline(open_writer, quarantine, waiting=waiting)
+
+
 SAID = [lines.privmsg(f"line {n}", number=n, sent_ms=lines.EVENING_MS + n) for n in range(1000)]
 
 
@@ -41,7 +52,7 @@ async def stored(store, shape=CHANNEL, key=(lines.CHANNEL_ID,)) -> list[str]:
 
 
 async def test_everything_a_source_gives_is_stored(store, writer, tmp_path):
-    pipeline = Pipeline(writer, Quarantine(tmp_path))
+    pipeline = piped(writer, Quarantine(tmp_path))
     await pipeline.run(Given(*SAID))
     assert await stored(store) == SAID
     assert (pipeline.counts.received, pipeline.counts.written, pipeline.counts.refused.total()) == (1000, 1000, 0)
@@ -49,7 +60,7 @@ async def test_everything_a_source_gives_is_stored(store, writer, tmp_path):
 
 async def test_what_has_no_place_is_kept_aside_with_its_reason(store, writer, tmp_path):
     odd = lines.without(lines.privmsg("caf\udce9 no time", number=2), "tmi-sent-ts")
-    timeless = Pipeline(writer, Quarantine(tmp_path))
+    timeless = piped(writer, Quarantine(tmp_path))
 
     class Timeless(Given):
         async def chunks(self):
@@ -98,14 +109,14 @@ async def test_writes_are_repeated_until_they_are_acknowledged_and_the_source_wa
                 yield chunk
 
     monkeypatch.setattr(writer, "write", failing)
-    pipeline = Pipeline(writer, Quarantine(tmp_path))
+    pipeline = piped(writer, Quarantine(tmp_path))
     await pipeline.run(Counted(*SAID))
     assert await stored(store) == SAID
     assert pipeline.counts.retries == 12
 
 
 async def test_cancelled_it_still_writes_what_it_has_read(store, writer, tmp_path):
-    pipeline = Pipeline(writer, Quarantine(tmp_path))
+    pipeline = piped(writer, Quarantine(tmp_path))
     running = asyncio.create_task(pipeline.run(Given(*SAID, stays=True)))
     while pipeline.counts.received < len(SAID):
         await asyncio.sleep(0.001)
@@ -120,7 +131,7 @@ async def test_a_file_is_the_same_however_often_it_is_replayed(store, writer, tm
     path = tmp_path / "old.irc"
     path.write_text("\n".join(old))
     for _ in range(3):
-        pipeline = Pipeline(writer, Quarantine(tmp_path))
+        pipeline = piped(writer, Quarantine(tmp_path))
         await pipeline.run(Replay([path]))
         assert sorted(await stored(store, USER, (501,))) == sorted(old)
 
@@ -129,7 +140,69 @@ async def test_a_line_that_does_not_say_its_channel_takes_the_id_from_lines_befo
     deleted = lines.clearmsg(lines.message_id(0), sent_ms=lines.EVENING_MS + 5)
     path = tmp_path / "chat.irc"
     path.write_text("\n".join([deleted, SAID[0], deleted]))
-    pipeline = Pipeline(writer, Quarantine(tmp_path))
+    pipeline = piped(writer, Quarantine(tmp_path))
     await pipeline.run(Replay([path]))
     assert await stored(store) == [SAID[0], deleted]
     assert pipeline.counts.refused.total() == 1  # the first one came before anyone knew
+
+
+async def test_while_the_store_is_away_lines_wait_on_disk_and_none_is_lost(store, writer, tmp_path, monkeypatch):
+    monkeypatch.setattr(pipeline_module, "_BACKOFF_SECONDS", (0.01, 0.02))
+    many = [lines.privmsg(f"line {n}", number=n, sent_ms=lines.EVENING_MS + n) for n in range(2 * MOST_WAITING)]
+    write, away = writer.write, True
+
+    async def failing(messages):
+        if away:
+            raise StoreUnavailable("down for now")
+        return await write(messages)
+
+    monkeypatch.setattr(writer, "write", failing)
+    async with Spool(tmp_path / "spool", 1 << 30) as spool:
+        pipeline = piped(writer, Quarantine(tmp_path), spool)
+        running = asyncio.create_task(pipeline.run(Given(*many)))
+        await until(lambda: pipeline.counts.received == len(many))  # the source is not held back
+        away = False
+        await running
+        assert spool.unsettled == 0
+    assert await stored(store) == many
+
+
+async def test_what_is_not_written_when_it_is_stopped_is_written_the_next_time(store, writer, tmp_path, monkeypatch):
+    async def failing(messages):
+        raise StoreUnavailable("down for now")
+
+    with monkeypatch.context() as down:
+        down.setattr(writer, "write", failing)
+        async with Spool(tmp_path / "spool", 1 << 30) as spool:
+            pipeline = piped(writer, Quarantine(tmp_path), spool)
+            running = asyncio.create_task(pipeline.run(Given(*SAID, stays=True)))
+            await until(lambda: pipeline.counts.received == len(SAID))
+            running.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await running
+    assert await stored(store) == []
+    async with Spool(tmp_path / "spool", 1 << 30) as spool:
+        await piped(writer, Quarantine(tmp_path), spool).run(Given())
+    assert await stored(store) == SAID
+
+
+@pytest.mark.parametrize("fault", [ValueError("a fault of ours"), StoreUnavailable("it never takes this one")])
+async def test_a_message_that_can_never_be_written_is_set_aside_and_holds_up_nothing(
+    store, writer, tmp_path, monkeypatch, fault
+):
+    monkeypatch.setattr(pipeline_module, "_BACKOFF_SECONDS", (0.001, 0.002))
+    monkeypatch.setattr(pipeline_module, "_OTHERS_WRITTEN", 100)
+    write = writer.write
+
+    async def poisoned(messages):
+        if any(message.line == SAID[333] for message in messages):
+            raise fault
+        return await write(messages)
+
+    monkeypatch.setattr(writer, "write", poisoned)
+    quarantine = Quarantine(tmp_path)
+    await piped(writer, quarantine).run(Given(*SAID))
+    assert await stored(store) == SAID[:333] + SAID[334:]
+    kept = [orjson.loads(row) for row in quarantine.path.read_bytes().splitlines()]
+    assert [record["line"] for record in kept] == [SAID[333]]
+    assert str(fault) in kept[0]["reason"]

@@ -1,0 +1,279 @@
+"""Received lines wait on disk until all their rows are acknowledged, so that neither a crash nor an outage loses one.
+
+They are written in groups, every few milliseconds, before anything else is done with them, and given out in their
+order: from memory while the writes keep up, from disk when they do not. The file is `ingest.spool_file`'s.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar
+
+import structlog
+
+from ingest.errors import SpoolError
+from ingest.source import ReceivedLine
+from ingest.spool_file import Group, SpoolFile
+from ingest.waiting import MOST_WAITING, Taken
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
+_GROUP_SECONDS = 0.02
+"""How long lines gather before they are synced to disk together: what a crash can take with it."""
+_MOST_IN_GROUP = 512
+_KEEP_SECONDS = 15.0
+"""How long acknowledged lines stay: a node that is killed loses what its commit log has not synced, 10 s by default."""
+_AGAIN_SECONDS = 1.0
+_LAST_SECONDS = 10.0
+"""How long a disk that takes nothing is tried at the end."""
+_ALARM_SHARE = 0.5
+_ALARM_SECONDS = 60.0
+_SHRINK_SECONDS = 60.0
+
+
+class Spool:
+    """Lines on disk, for as long as it is entered.
+
+    Args:
+        folder: where the file lies.
+        most_bytes: how large the lines that wait may grow; then the source is held back.
+
+    Attributes:
+        durable: what is not written when the process ends is there again the next time.
+        unsettled: how many lines came in, now or before, and are not done.
+        bytes: how much they take on disk.
+        alarm: what is wrong, as a sentence; empty when all is well.
+    """
+
+    durable = True
+
+    def __init__(self, folder: Path, most_bytes: int) -> None:
+        self.unsettled = 0
+        self.bytes = 0
+        self.alarm = ""
+        self._folder = folder
+        self._most_bytes = most_bytes
+        self._pending: list[ReceivedLine] = []  # not on disk yet
+        self._fresh: deque[Group] = deque()  # the oldest that wait, in memory
+        self._fresh_lines = 0
+        self._behind = False  # whether there are more on disk, after _read_to
+        self._read_to = 0
+        self._again: list[int] = []  # written once, and to be written again
+        self._written: deque[tuple[float, int, int, int]] = deque()  # when, group, its lines, its bytes
+        self._last_written = 0.0
+        self._out: dict[int, Group] = {}  # taken, and not done
+        self._passed_by = itertools.count(-1, -1)  # numbers of groups that the disk could not take
+        self._ended = False
+        self._changed = asyncio.Event()  # something may be taken
+        self._room = asyncio.Event()  # something may be put
+        self._wanted = asyncio.Event()  # something is to be committed
+        self._taking = asyncio.Lock()
+        self._all_in = False  # whether no more comes to disk
+        self._alarm_at = 0.0
+
+    async def __aenter__(self) -> Self:
+        """Open the file.
+
+        Raises:
+            SpoolError: the folder cannot be used.
+        """
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="spool")
+        self._file = await self._in_thread(SpoolFile.first_free, self._folder)
+        self.unsettled, self.bytes = await self._in_thread(self._file.held)
+        self._behind = self.unsettled > 0
+        if self._behind:
+            log.info("spool.found", lines=self.unsettled, bytes=self.bytes, path=str(self._file.path))
+        self._tasks = await asyncio.TaskGroup().__aenter__()
+        self._commits = self._tasks.create_task(self._commit_all())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.end()
+        await asyncio.wait([self._commits], timeout=_LAST_SECONDS)
+        self._commits.cancel()
+        await self._in_thread(self._file.close)
+        self._thread.shutdown()
+        if self._pending:
+            log.error("spool.lost", lines=len(self._pending), reason=self.alarm)
+        if self.unsettled:
+            log.info("spool.left", lines=self.unsettled - len(self._pending), path=str(self._file.path))
+        await self._tasks.__aexit__(kind, error, trace)
+
+    async def put(self, chunk: list[ReceivedLine]) -> None:
+        """Take lines in; wait while neither disk nor memory has room."""
+        while len(self._pending) >= MOST_WAITING:
+            self._room.clear()
+            await self._room.wait()
+        self._pending += chunk
+        self.unsettled += len(chunk)
+        self._wanted.set()
+
+    async def end(self) -> None:
+        """Say that no more lines come."""
+        self._ended = True
+        self._wanted.set()
+        self._changed.set()
+
+    async def take(self, most: int) -> Taken:
+        """Give the oldest lines, about as many as there are up to `most`; none once it has ended and is empty."""
+        async with self._taking:
+            while not self._fresh:
+                if self._behind or self._again:
+                    await self._read()
+                elif self._all_in:
+                    return Taken()
+                else:
+                    self._changed.clear()
+                    await self._changed.wait()
+            groups = [self._fresh.popleft()]
+            count = len(groups[0].lines)
+            while self._fresh and count + len(self._fresh[0].lines) <= most:
+                groups.append(self._fresh.popleft())
+                count += len(groups[-1].lines)
+            self._fresh_lines -= count
+            self._wanted.set()
+            self._out.update((group.number, group) for group in groups)
+            return Taken([line for group in groups for line in group.lines], tuple(group.number for group in groups))
+
+    def done(self, taken: Taken) -> None:
+        """Say that these lines are written, or set aside."""
+        now = asyncio.get_running_loop().time()
+        self._last_written = now
+        self.unsettled -= len(taken.lines)
+        for number in taken.groups:
+            group = self._out.pop(number)
+            if number > 0:
+                self.bytes -= group.size
+                self._written.append((now, number, len(group.lines), group.size))
+        self._wanted.set()
+
+    def again(self) -> None:
+        """Have what was acknowledged in the last seconds written once more: Cassandra was away and may have lost it."""
+        for _, number, lines, size in self._written:
+            self._again.append(number)
+            self.unsettled += lines
+            self.bytes += size
+        self._written.clear()
+        self._changed.set()
+
+    async def _commit_all(self) -> None:
+        """Bring to disk what comes in, and remove what is done, until no more comes."""
+        loop = asyncio.get_running_loop()
+        shrunk = loop.time()
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_AGAIN_SECONDS):
+                    await self._wanted.wait()
+            self._wanted.clear()
+            if not self._ended:
+                await asyncio.sleep(_GROUP_SECONDS)
+            taken = await self._commit()
+            if self._ended and not self._pending:
+                self._all_in = True
+                self._changed.set()
+                return
+            if not taken:
+                await asyncio.sleep(_AGAIN_SECONDS)
+            if loop.time() - shrunk > _SHRINK_SECONDS and not self._behind:
+                shrunk = loop.time()
+                await self._in_thread(self._file.give_back)
+
+    async def _commit(self) -> bool:
+        """Bring lines to disk and remove others; say whether the disk took it."""
+        lines = self._pending[:MOST_WAITING]
+        done = self._removable()
+        if lines and self.bytes >= self._most_bytes and not self._ended:
+            # What is done must still be removed, or there would never be room.
+            self._warn("spool.full", f"the spool holds its {self._most_bytes >> 20} MiB: the chat servers have to wait")
+            lines = []
+        if not lines and not done:
+            return not self._pending
+        groups = [lines[start : start + _MOST_IN_GROUP] for start in range(0, len(lines), _MOST_IN_GROUP)]
+        try:
+            committed = await self._in_thread(self._file.change, groups, [number for _, number, _, _ in done])
+        except SpoolError as error:
+            self._warn("spool.unwritable", str(error))
+            self._written.extendleft(reversed(done))
+            return self._pass_by(groups)
+        self._pending = self._pending[len(lines) :]
+        self._room.set()
+        for group in committed:
+            self.bytes += group.size
+            self._add(group)
+        self._changed.set()
+        if self.bytes > self._most_bytes * _ALARM_SHARE:
+            self._warn("spool.filling", f"the spool is {100 * self.bytes // self._most_bytes} % full")
+        elif not self._pending:
+            self.alarm = ""
+        return not self._pending or self.bytes < self._most_bytes
+
+    def _add(self, group: Group) -> None:
+        """Keep a group that is on disk in memory too, if the writes keep up."""
+        if not self._behind and self._fresh_lines < MOST_WAITING:
+            self._fresh.append(group)
+            self._fresh_lines += len(group.lines)
+            self._read_to = group.number
+        else:
+            self._behind = True
+
+    def _pass_by(self, groups: Sequence[list[ReceivedLine]]) -> bool:
+        """Hand lines to the writes that the disk could not take: better at risk for a moment than not read at all."""
+        passed = 0
+        for lines in groups:
+            if self._behind or self._fresh_lines >= MOST_WAITING:
+                break
+            self._fresh.append(Group(next(self._passed_by), lines, 0))
+            self._fresh_lines += len(lines)
+            passed += len(lines)
+        self._pending = self._pending[passed:]
+        if passed:
+            self._room.set()
+            self._changed.set()
+        return False
+
+    def _removable(self) -> list[tuple[float, int, int, int]]:
+        """Take what was acknowledged long enough before the last acknowledgement."""
+        removable = []
+        while self._written and self._written[0][0] < self._last_written - _KEEP_SECONDS:
+            removable.append(self._written.popleft())
+        return removable
+
+    async def _read(self) -> None:
+        """Bring the oldest groups that wait from disk to memory."""
+        again, self._again = self._again[:_MOST_IN_GROUP], self._again[_MOST_IN_GROUP:]
+        try:
+            if again:
+                groups = await self._in_thread(self._file.numbered, again)
+            else:
+                groups = await self._in_thread(self._file.after, self._read_to, MOST_WAITING)
+        except SpoolError as error:
+            self._again = again + self._again
+            self._warn("spool.unreadable", str(error))
+            await asyncio.sleep(_AGAIN_SECONDS)
+            return
+        if not again:
+            self._behind = bool(groups)
+            self._read_to = groups[-1].number if groups else self._read_to
+        self._fresh.extend(groups)
+        self._fresh_lines += sum(len(group.lines) for group in groups)
+
+    def _warn(self, event: str, sentence: str) -> None:
+        self.alarm = sentence
+        now = asyncio.get_running_loop().time()
+        if now >= self._alarm_at:
+            self._alarm_at = now + _ALARM_SECONDS
+            log.error(event, reason=sentence, lines=self.unsettled, bytes=self.bytes)
+
+    async def _in_thread(self, work: Callable[..., T], *given: object) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work, *given)

@@ -1,0 +1,200 @@
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import resource
+import sqlite3
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.chat import until
+
+from ingest import spool as spool_module
+from ingest.errors import SpoolError
+from ingest.source import ReceivedLine
+from ingest.spool import Spool
+from ingest.spool_file import SpoolFile, pack, unpack
+from ingest.waiting import MOST_WAITING
+
+PLENTY = 1 << 30
+
+
+def numbered(*numbers: int, size: int = 10) -> list[ReceivedLine]:
+    return [ReceivedLine(f"{number} {'x' * size}", number, None, 0) for number in numbers]
+
+
+def numbers_of(lines: list[ReceivedLine]) -> list[int]:
+    return [int(line.line.partition(" ")[0]) for line in lines]
+
+
+async def taken(spool: Spool, count: int, *, done: bool = True) -> list[int]:
+    """Take so many lines, and give their numbers."""
+    numbers: list[int] = []
+    async with asyncio.timeout(30):
+        while len(numbers) < count:
+            some = await spool.take(512)
+            numbers += numbers_of(some.lines)
+            if done:
+                spool.done(some)
+    return numbers
+
+
+any_line = st.builds(
+    ReceivedLine,
+    st.text(st.characters(exclude_characters="\n", exclude_categories=()), max_size=40),
+    st.none() | st.integers(0, 1 << 50),
+    st.none() | st.integers(0, 1 << 40),
+    st.integers(0, 9),
+)
+
+
+@given(st.lists(any_line.filter(lambda line: not any(0xD800 <= ord(c) < 0xDC80 for c in line.line)
+                                and not any(0xDD00 <= ord(c) < 0xE000 for c in line.line)), min_size=1))  # fmt: skip
+def test_lines_come_out_of_a_group_as_they_went_in(lines):
+    # Of the surrogates only those stand in a line that a byte outside UTF-8 leaves; two of them may join to a letter.
+    encoded = [line.line.encode("utf-8", "surrogateescape") for line in lines]
+    out = unpack(pack(lines))
+    assert [line.line.encode("utf-8", "surrogateescape") for line in out] == encoded
+    assert [(line.received_ms, line.channel_id, line.occurrence) for line in out] == [
+        (line.received_ms, line.channel_id, line.occurrence) for line in lines
+    ]
+
+
+async def test_lines_come_out_in_order_from_memory_and_from_disk(tmp_path):
+    async with Spool(tmp_path, PLENTY) as spool:
+        for start in range(0, 4 * MOST_WAITING, 100):
+            await spool.put(numbered(*range(start, start + 100)))
+        count = spool.unsettled
+        first = await taken(spool, MOST_WAITING)
+        await spool.put(numbered(*range(count, count + 50)))
+        assert first + await taken(spool, count + 50 - len(first)) == list(range(count + 50))
+        # What comes once everything is taken comes through memory again.
+        await spool.put(numbered(7))
+        assert await taken(spool, 1) == [7]
+        assert (spool.unsettled, spool.bytes, spool.alarm) == (0, 0, "")
+
+
+async def test_what_is_not_done_is_there_again_the_next_time(tmp_path, monkeypatch):
+    monkeypatch.setattr(spool_module, "_KEEP_SECONDS", 0)
+    async with Spool(tmp_path, PLENTY) as spool:
+        for number in range(30):
+            await spool.put(numbered(number))
+            await until(lambda: not spool._pending)
+            await taken(spool, 1, done=number < 20)
+    async with Spool(tmp_path, PLENTY) as spool:
+        left = await taken(spool, 10)
+    assert left[-10:] == list(range(20, 30))
+    assert set(left) <= {19, *range(20, 30)}
+
+
+async def test_what_was_acknowledged_a_moment_ago_is_written_again_after_an_outage(tmp_path):
+    async with Spool(tmp_path, PLENTY) as spool:
+        await spool.put(numbered(*range(100)))
+        assert await taken(spool, 100) == list(range(100))
+        spool.again()
+        assert spool.unsettled == 100
+        assert await taken(spool, 100) == list(range(100))
+        assert spool.unsettled == 0
+
+
+async def test_it_ends_when_all_is_taken(tmp_path):
+    async with Spool(tmp_path, PLENTY) as spool:
+        await spool.put(numbered(1, 2))
+        await spool.end()
+        assert await taken(spool, 2) == [1, 2]
+        assert (await spool.take(512)).lines == []
+
+
+async def test_two_workers_have_a_file_each_and_one_takes_over_what_another_left(tmp_path):
+    async with Spool(tmp_path, PLENTY) as one, Spool(tmp_path, PLENTY) as two:
+        await one.put(numbered(1))
+        await two.put(numbered(2))
+    assert len(list(tmp_path.glob("*.sqlite"))) == 2
+    async with Spool(tmp_path, PLENTY) as next_one:
+        assert sorted(await taken(next_one, 2)) == [1, 2]
+        assert [path.name for path in tmp_path.glob("*.sqlite")] == ["spool-1.sqlite"]
+
+
+async def test_a_full_spool_holds_the_source_back_and_says_so(tmp_path):
+    async with Spool(tmp_path, 100_000) as spool:
+
+        async def give() -> None:
+            for number in range(40_000):
+                await spool.put([ReceivedLine(f"{number} {number * 7919:x}", number)])
+
+        giving = asyncio.create_task(give())
+        await until(lambda: "the chat servers have to wait" in spool.alarm and len(spool._pending) >= MOST_WAITING)
+        assert not giving.done()
+        assert await taken(spool, 40_000) == list(range(40_000))
+        await giving
+        await until(lambda: not spool.alarm)
+
+
+@contextlib.contextmanager
+def no_file_larger_than(size: int):
+    """Have the disk take no more, as a full one would not."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+async def test_a_full_disk_is_an_alarm_and_loses_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(spool_module, "_AGAIN_SECONDS", 0.01)
+    async with Spool(tmp_path, PLENTY) as spool:
+        await spool.put(numbered(*range(10)))
+        await until(lambda: spool.bytes)
+        with no_file_larger_than(64 * 1024):
+            # Random bytes, so that they are as long on disk as they are here.
+            long = [ReceivedLine(f"{n} {bytes(range(97, 123)).decode() * 9}{n * 7919}", n) for n in range(10, 9000)]
+            giving = asyncio.create_task(spool.put(long))
+            await until(lambda: "cannot be written" in spool.alarm)
+            # They go past the disk to whoever writes them, as far as memory goes.
+            got = await taken(spool, 1000)
+        got += await taken(spool, 9000 - len(got))
+        await giving
+        assert got == list(range(9000))
+        await until(lambda: not spool.alarm)
+        await spool.put(numbered(9000))
+        assert await taken(spool, 1) == [9000]
+
+
+async def test_a_damaged_file_is_kept_aside(tmp_path):
+    (tmp_path / "spool-1.sqlite").write_bytes(b"no database" * 1000)
+    async with Spool(tmp_path, PLENTY) as spool:
+        await spool.put(numbered(1))
+        assert await taken(spool, 1) == [1]
+    assert [path.read_bytes()[:11] for path in tmp_path.glob("*.damaged-*")] == [b"no database"]
+
+
+async def test_a_damaged_group_holds_up_nothing_and_is_kept(tmp_path):
+    file = SpoolFile(tmp_path / "spool-1.sqlite")
+    file.change([numbered(1), numbered(2), numbered(3)], ())
+    file.close()
+    with contextlib.closing(sqlite3.connect(tmp_path / "spool-1.sqlite")) as database:
+        database.execute("UPDATE groups SET lines = x'00112233' WHERE number = 2")
+        database.commit()
+    async with Spool(tmp_path, PLENTY) as spool:
+        assert await taken(spool, 2) == [1, 3]
+    with contextlib.closing(sqlite3.connect(tmp_path / "spool-1.sqlite")) as database:
+        assert database.execute("SELECT number FROM groups WHERE number < 0").fetchall() == [(-2,)]
+
+
+async def test_a_folder_that_cannot_be_used_is_said(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SpoolError, match="cannot be used"):
+        async with Spool(tmp_path / "file", PLENTY):
+            pass
+
+
+async def test_space_that_an_outage_took_is_given_back(tmp_path, monkeypatch):
+    monkeypatch.setattr("ingest.spool_file._SPARE_PAGES", 1)
+    file = SpoolFile(tmp_path / "spool-1.sqlite")
+    groups = file.change([[ReceivedLine(f"{n * 7919:x}" * 50, n) for n in range(m, m + 400)] for m in range(40)], ())
+    file.change((), [group.number for group in groups])
+    file.give_back()
+    file.close()
+    assert (tmp_path / "spool-1.sqlite").stat().st_size < 50_000
