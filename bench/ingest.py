@@ -59,6 +59,9 @@ class Timed:
             if time.monotonic() > end:
                 return
 
+    async def stop(self) -> None:
+        await self._source.stop()
+
 
 async def write_logstv(session: Session, source: Timed, folder: Path) -> int:
     pipeline = Pipeline(lambda: Writer.open(session), Quarantine(folder))

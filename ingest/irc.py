@@ -28,6 +28,7 @@ log = structlog.get_logger(__name__)
 
 _CHUNKS_WAITING = 16
 _BACKOFF_SECONDS = (0.5, 60.0)
+_STOP_SECONDS = 5.0
 _STEADY_SECONDS = 60.0
 """A connection that held this long was a good one: the next attempt does not wait long."""
 
@@ -64,6 +65,7 @@ class IrcSource:
         self._joins = Budget(settings.irc_joins_per_10s, 10.0)
         self._pace = Budget(1, settings.irc_connection_pause)
         self._tasks: asyncio.TaskGroup | None = None
+        self._stopping = False
 
     async def __aenter__(self) -> Self:
         self._tasks = await asyncio.TaskGroup().__aenter__()
@@ -86,7 +88,18 @@ class IrcSource:
             yield chunk
 
     async def stop(self) -> None:
-        """Have `chunks` end after what was read."""
+        """Close the connections, and have `chunks` end after what had arrived on them."""
+        self._stopping = True
+        for link in self._links:
+            for connection in link.live:
+                connection.hang_up()
+            if not link.live and link.task is not None:
+                link.task.cancel()  # it waits for its turn to connect
+        tasks = [link.task for link in self._links if link.task is not None]
+        if tasks:
+            _, busy = await asyncio.wait(tasks, timeout=_STOP_SECONDS)
+            for task in busy:
+                task.cancel()
         await self._chunks.put(None)
 
     def join(self, login: str) -> None:
@@ -135,6 +148,8 @@ class IrcSource:
                 moved_on = group.create_task(connection.reconnect_asked.wait())
                 await asyncio.wait([live, moved_on], return_when=asyncio.FIRST_COMPLETED)
                 moved_on.cancel()
+                if self._stopping:
+                    return
                 if not live.done():
                     log.info("irc.reconnect_asked", channels=len(link.channels))
                 elif live.result():

@@ -41,6 +41,7 @@ class IrcConnection:
     Attributes:
         reconnect_asked: set when the server asks for a new connection (RECONNECT).
         replaces: connections that are closed once this one is in its channels.
+        heard_ms: when something arrived last, Unix milliseconds.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class IrcConnection:
     ) -> None:
         self.reconnect_asked = asyncio.Event()
         self.replaces: list[IrcConnection] = []
+        self.heard_ms = 0
         self._settings = settings
         self._channels = channels
         self._joined: dict[str, ChannelState] = {}
@@ -117,13 +119,14 @@ class IrcConnection:
     def _left(self, login: str) -> bool:
         state = self._joined.pop(login, None)
         if state is not None:
-            state.readers -= 1
+            state.leave(self)
         return state is not None
 
     async def _read(self, reader: asyncio.StreamReader) -> None:
         while piece := await self._piece(reader):
             too_long = self._splitter.too_long
             lines = self._splitter.feed(piece)
+            self.heard_ms = time.time_ns() // 1_000_000
             self._counts.too_long += self._splitter.too_long - too_long
             self._counts.lines += len(lines)
             if chunk := self._chat(lines):
@@ -145,7 +148,6 @@ class IrcConnection:
 
     def _chat(self, lines: list[str]) -> list[ReceivedLine]:
         """Give the chat lines among some lines; see to the others."""
-        received_ms = time.time_ns() // 1_000_000
         chunk = []
         for line in lines:
             command = command_of(line)
@@ -155,7 +157,7 @@ class IrcConnection:
                 if state is None:
                     self._counts.strays += 1
                 else:
-                    chunk.append(ReceivedLine(line, received_ms, state.channel_id))
+                    chunk.append(ReceivedLine(line, self.heard_ms, state.channel_id))
             else:
                 self._see_to(line, command)
         return chunk
@@ -183,7 +185,7 @@ class IrcConnection:
         state.channel_id, state.failure = room, ""
         if login not in self._joined:
             self._joined[login] = state
-            state.readers += 1
+            state.enter(self)
             self._look.set()
 
     def _notice(self, login: str, prefix: str, msg_id: str, text: str) -> None:

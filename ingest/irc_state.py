@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Protocol
 
 _COMMANDS_COUNTED = 64
 
@@ -39,6 +40,16 @@ class IrcCounts:
         self.ignored[command] += 1
 
 
+class Hearing(Protocol):
+    """A connection that is in a channel.
+
+    Attributes:
+        heard_ms: when something arrived on it last, Unix milliseconds.
+    """
+
+    heard_ms: int
+
+
 @dataclass(slots=True)
 class ChannelState:
     """How the reading of a channel stands.
@@ -46,18 +57,42 @@ class ChannelState:
     Attributes:
         login: the channel's.
         channel_id: as its ROOMSTATE said; None until the first.
-        readers: how many connections are in it: two for a moment while one takes over from another.
+        readers: the connections that are in it: two for a moment while one takes over from another.
         failure: why the last join failed; empty if it did not.
         retry_at: when to ask again after a failure, by the loop's clock.
+        reading_from_ms: since when it is being read, Unix milliseconds; None while it is not.
+        read_spans: when it was being read before that, and nobody has taken note of.
     """
 
     login: str
     channel_id: int | None = None
-    readers: int = 0
+    readers: list[Hearing] = field(default_factory=list)
     failure: str = ""
     retry_at: float = 0.0
+
+    reading_from_ms: int | None = None
+    read_spans: list[tuple[int, int]] = field(default_factory=list)
 
     @property
     def joined(self) -> bool:
         """Whether it is being read now."""
-        return self.readers > 0
+        return bool(self.readers)
+
+    @property
+    def heard_ms(self) -> int:
+        """How far it surely was read, Unix milliseconds: a silent connection may be a dead one."""
+        return max(reader.heard_ms for reader in self.readers)
+
+    def enter(self, reader: Hearing) -> None:
+        """Take note that a connection is in the channel."""
+        if not self.readers:
+            self.reading_from_ms = reader.heard_ms
+        self.readers.append(reader)
+
+    def leave(self, reader: Hearing) -> None:
+        """Take note that a connection is no longer in the channel."""
+        heard_ms = self.heard_ms
+        self.readers.remove(reader)
+        if not self.readers and self.reading_from_ms is not None:
+            self.read_spans.append((self.reading_from_ms, heard_ms))
+            self.reading_from_ms = None

@@ -91,12 +91,14 @@ class Pipeline:
         """
         async with asyncio.TaskGroup() as group:
             writing = group.create_task(self._write_all())
-            patience: float | None = _DRAIN_SECONDS
+            reading = group.create_task(self._read(source))
+            patience: float | None = None
             try:
-                async for chunk in source.chunks():
-                    self.counts.received += len(chunk)
-                    await self._waiting.put(chunk)
-                patience = None
+                await asyncio.shield(reading)
+            except asyncio.CancelledError:
+                patience = _DRAIN_SECONDS
+                await self._stop(source, reading)
+                raise
             finally:
                 await self._waiting.end()
                 if patience is not None and self._waiting.durable and self._was_away:
@@ -106,6 +108,18 @@ class Pipeline:
                     if not self._waiting.durable:
                         log.error("ingest.unwritten", messages=self._waiting.unsettled)
                     writing.cancel()
+
+    async def _read(self, source: Source) -> None:
+        async for chunk in source.chunks():
+            self.counts.received += len(chunk)
+            await self._waiting.put(chunk)
+
+    async def _stop(self, source: Source, reading: asyncio.Task[None]) -> None:
+        """Have the source end, and take in what it had read by then."""
+        stopping = asyncio.create_task(source.stop())
+        await asyncio.wait([stopping, reading], timeout=_DRAIN_SECONDS, return_when=asyncio.ALL_COMPLETED)
+        stopping.cancel()
+        reading.cancel()
 
     async def _write_all(self) -> None:
         writer = await self._open_writer()

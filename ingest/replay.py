@@ -54,6 +54,7 @@ class Replay:
         self._shift = shift_to_now
         self._rate = rate
         self._progress = progress or (lambda _count: None)
+        self._stopped = False
 
     async def chunks(self) -> AsyncIterator[list[ReceivedLine]]:
         """Yield the chat lines of the files, in their order.
@@ -76,8 +77,14 @@ class Replay:
                 for part in self._paced(chunk):
                     if self._rate is not None:
                         await asyncio.sleep(started + given / self._rate - time.monotonic())
+                    if self._stopped:
+                        return
                     given += len(part)
                     yield part
+
+    async def stop(self) -> None:
+        """Have `chunks` end: what was not yielded can be read again."""
+        self._stopped = True
 
     def _paced(self, chunk: list[ReceivedLine]) -> Iterator[list[ReceivedLine]]:
         """Cut a chunk into parts of about a twentieth of a second each, if there is a rate."""

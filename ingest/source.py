@@ -30,3 +30,7 @@ class Source(Protocol):
     def chunks(self) -> AsyncIterator[list[ReceivedLine]]:
         """Yield the lines, some at a time; end when there are no more. A slow reader holds the source back."""
         ...
+
+    async def stop(self) -> None:
+        """Read no more, and have `chunks` end after what was read already."""
+        ...

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from store.coverage import Coverage
 from store.directory import Directory
 from store.reader import Reader
 from store.session import Session
@@ -17,6 +18,7 @@ class Store:
     session: Session
     reader: Reader
     directory: Directory
+    coverage: Coverage
 
     @classmethod
     async def open(cls, settings: StoreSettings) -> Store:
@@ -29,7 +31,7 @@ class Store:
         """
         session = await Session.open(settings)
         try:
-            return cls(session, await Reader.open(session), await Directory.open(session))
+            return cls(session, await Reader.open(session), await Directory.open(session), await Coverage.open(session))
         except BaseException:
             await session.close()
             raise

@@ -214,3 +214,21 @@ async def test_a_budget_is_never_overdrawn():
 
     await asyncio.gather(*(take() for _ in range(10)))
     assert all(later - earlier >= 0.299 for earlier, later in zip(taken, taken[3:], strict=False))
+
+
+async def test_stopped_it_gives_what_had_arrived_and_ends():
+    chat = DemoChat(channels=("moonbase",), rate=500)
+    async with DemoChatServer(chat) as server, IrcSource(settings_for(server)) as source:
+        await until(lambda: source.channels and source.channels[0].joined)
+        await until(lambda: source.counts.lines > 60)  # nobody takes what it reads meanwhile
+        stopping = asyncio.create_task(source.stop())
+        numbers = [
+            line.line.partition("tmi-sent-ts=")[2].partition(";")[0]
+            async for chunk in source.chunks()
+            for line in chunk
+        ]
+        await stopping
+        await until(lambda: not server.connections)
+    first, last = int(numbers[0]), int(numbers[-1])
+    said = chat.lines_between("moonbase", first, last + 1, server.epoch_ms)
+    assert len(numbers) == sum(1 for _ in said) > 50

@@ -154,13 +154,13 @@ async def test_a_new_connection_takes_over_only_when_it_is_in_all_channels():
         old.send(":tmi.twitch.tv RECONNECT")
         new = await server.caller(1)
         await new.lets_in("moonbase")
-        await until(lambda: moonbase.readers == 2)
+        await until(lambda: len(moonbase.readers) == 2)
         last = privmsg("still on the old one", number=2, channel="demo")
         old.send(last)
         await until(lambda: found.lines == [last])
         assert not old.gone
         new.room("demo")
-        await until(lambda: old.gone and moonbase.readers == demo.readers == 1)
+        await until(lambda: old.gone and len(moonbase.readers) == len(demo.readers) == 1)
         new.send(HELLO)
         await until(lambda: found.lines == [last, HELLO])
         assert len(server.callers) == 2

@@ -27,12 +27,16 @@ class Given:
     def __init__(self, *given: str, stays: bool = False) -> None:
         self.given = given
         self.stays = stays
+        self.stopped = asyncio.Event()
 
     async def chunks(self) -> AsyncIterator[list[ReceivedLine]]:
         for start in range(0, len(self.given), 10):
             yield [ReceivedLine(line, 1, lines.CHANNEL_ID) for line in self.given[start : start + 10]]
         if self.stays:
-            await asyncio.Event().wait()
+            await self.stopped.wait()
+
+    async def stop(self) -> None:
+        self.stopped.set()
 
 
 def piped(writer: Writer, quarantine: Quarantine, waiting: WaitingLines | None = None) -> Pipeline:

@@ -1,0 +1,1 @@
+"""Drills: what must hold when something breaks, tried on real processes and told in numbers."""

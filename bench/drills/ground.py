@@ -1,0 +1,160 @@
+"""What the drills stand on: a node, a demo chat that says what must be there, and workers that can be killed."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+from bench import ground
+from ingest.demo import DemoChat, DemoChatServer
+from logstv.node import LocalNode
+from store.message import Message
+from store.reader import Log
+from store.settings import StoreSettings
+from store.shapes import CHANNEL, SHAPES, Key, Shape
+from store.store import Store
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+class WorkerProcess:
+    """`logstv ingest` in a process of its own.
+
+    Attributes:
+        most_memory: bytes resident at most, as far as `look` saw.
+    """
+
+    def __init__(self, server: DemoChatServer, store: StoreSettings, folder: Path, **more: object) -> None:
+        self.most_memory = 0
+        self._log = (folder / "worker.log").open("ab")
+        settings = {
+            "LOGSTV_CONTACT_POINTS": store.contact_points[0],
+            "LOGSTV_CQL_PORT": store.cql_port,
+            "LOGSTV_KEYSPACE": store.keyspace,
+            "LOGSTV_CHANNELS": ",".join(server.chat.channels),
+            "LOGSTV_IRC_URL": f"irc://127.0.0.1:{server.port}",
+            "LOGSTV_IRC_JOINS_PER_10S": 10_000,
+            "LOGSTV_IRC_CONNECTION_PAUSE": 0.05,
+            "LOGSTV_DATA_DIR": folder,
+            **{f"LOGSTV_{name.upper()}": value for name, value in more.items()},
+        }
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "logstv", "ingest"],
+            env=ground.environment({name: str(value) for name, value in settings.items()}),
+            stderr=self._log,
+        )
+
+    def look(self) -> int:
+        """Give the bytes resident now."""
+        memory: int = psutil.Process(self._process.pid).memory_info().rss
+        self.most_memory = max(self.most_memory, memory)
+        return memory
+
+    def kill(self) -> int:
+        """Kill it at once; give when, Unix milliseconds."""
+        self._process.kill()
+        killed_ms = now_ms()
+        self._process.wait()
+        return killed_ms
+
+    def stop(self) -> None:
+        """Have it stop as an operator would."""
+        self._process.terminate()
+        self._process.wait(60)
+
+
+@dataclass
+class Ground:
+    """A node, a chat and a folder, for one drill."""
+
+    node: LocalNode
+    server: DemoChatServer
+    settings: StoreSettings
+    folder: Path
+    workers: list[WorkerProcess] = field(default_factory=list)
+
+    def worker(self, name: str = "worker", **more: object) -> WorkerProcess:
+        """Start a worker."""
+        folder = self.folder / name
+        folder.mkdir(exist_ok=True)
+        worker = WorkerProcess(self.server, self.settings, folder, **more)
+        self.workers.append(worker)
+        return worker
+
+    async def joined(self, connections: int = 1) -> int:
+        """Wait until connections are in all channels of the chat; give when, Unix milliseconds."""
+        wanted = set(self.server.chat.channels)
+        while True:
+            clients = [client for client in self.server._clients if client.channels >= wanted]  # noqa: SLF001
+            if len(clients) >= connections:
+                return now_ms() + 50
+            await asyncio.sleep(0.02)
+
+    async def caught_up(self, to_ms: int, seconds: float = 600) -> None:
+        """Wait until what was said up to a time is stored, or the store stays behind for too long."""
+        store = await Store.open(self.settings)
+        chat = self.server.chat
+        async with asyncio.timeout(seconds):
+            for channel in chat.channels:
+                log = Log(CHANNEL, (chat.channel_id(channel),))
+                while True:
+                    page = await store.reader.page(log, limit=1)
+                    if page.messages and (page.messages[0].sent_ms or 0) >= to_ms:
+                        break
+                    await asyncio.sleep(0.1)
+        await store.close()
+
+    async def missing(self, spans: Iterable[tuple[int, int]]) -> Counter[str]:
+        """Say how many lines that were said in these times, Unix milliseconds, are missing, and how many doubled."""
+        store = await Store.open(self.settings)
+        chat, found = self.server.chat, Counter[str]()
+        for channel in chat.channels:
+            expected: dict[tuple[Shape, Key], list[str]] = {}
+            for from_ms, to_ms in spans:
+                for line in chat.lines_between(channel, from_ms, to_ms, self.server.epoch_ms):
+                    message = Message.parse(line, channel_id=chat.channel_id(channel))
+                    found["expected"] += 1
+                    for shape in SHAPES:
+                        for key in shape.keys_of(message.channel_id or 0, message.users):
+                            expected.setdefault((shape, key), []).append(line)
+            for (shape, key), lines in expected.items():
+                stored = Counter([
+                    message.line
+                    async for some in store.reader.stream(Log(shape, key))
+                    for message in some
+                    if message.channel_login == channel
+                ])  # fmt: skip
+                found[f"missing {shape.name}"] += sum(stored[line] == 0 for line in lines)
+                found[f"doubled {shape.name}"] += sum(stored[line] > 1 for line in lines)
+        await store.close()
+        return found
+
+
+@contextlib.asynccontextmanager
+async def drill(rate: float, channels: int) -> AsyncIterator[Ground]:
+    """Give a node, and a demo chat of so many channels with so many lines a second in all of them together."""
+    logins = tuple(f"drill{number}" for number in range(channels))
+    chat = DemoChat(seed=os.getpid(), channels=logins, rate=rate / channels)
+    with tempfile.TemporaryDirectory(prefix="logstv-drill-") as folder, ground.node() as local:
+        settings = ground.store_settings(local, "drill")
+        async with DemoChatServer(chat) as server:
+            tried = Ground(local, server, settings, Path(folder))
+            try:
+                yield tried
+            finally:
+                for worker in tried.workers:
+                    with contextlib.suppress(ProcessLookupError):
+                        worker.kill()
