@@ -9,8 +9,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
-from collections.abc import AsyncIterator, Iterable
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Container, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -117,30 +117,62 @@ class Ground:
                     await asyncio.sleep(0.1)
         await store.close()
 
-    async def missing(self, spans: Iterable[tuple[int, int]]) -> Counter[str]:
-        """Say how many lines that were said in these times, Unix milliseconds, are missing, and how many doubled."""
-        store = await Store.open(self.settings)
-        chat, found = self.server.chat, Counter[str]()
+    async def verdict(self, spans: Iterable[tuple[int, int]], only: Container[str] | None = None) -> Verdict:
+        """Hold the three tables against what was said in these times, Unix milliseconds; `only`: these lines of it."""
+        chat, verdict = self.server.chat, Verdict()
+        expected: dict[tuple[Shape, Key], list[Message]] = {}
         for channel in chat.channels:
-            expected: dict[tuple[Shape, Key], list[str]] = {}
             for from_ms, to_ms in spans:
                 for line in chat.lines_between(channel, from_ms, to_ms, self.server.epoch_ms):
+                    if only is not None and line not in only:
+                        continue
                     message = Message.parse(line, channel_id=chat.channel_id(channel))
-                    found["expected"] += 1
+                    verdict.expected += 1
                     for shape in SHAPES:
                         for key in shape.keys_of(message.channel_id or 0, message.users):
-                            expected.setdefault((shape, key), []).append(line)
-            for (shape, key), lines in expected.items():
+                            expected.setdefault((shape, key), []).append(message)
+        store = await Store.open(self.settings)
+        logs = iter(expected.items())
+
+        async def compare() -> None:
+            for (shape, key), messages in logs:
                 stored = Counter([
-                    message.line
-                    async for some in store.reader.stream(Log(shape, key))
-                    for message in some
-                    if message.channel_login == channel
+                    message.line async for some in store.reader.stream(Log(shape, key)) for message in some
                 ])  # fmt: skip
-                found[f"missing {shape.name}"] += sum(stored[line] == 0 for line in lines)
-                found[f"doubled {shape.name}"] += sum(stored[line] > 1 for line in lines)
+                verdict.missing[shape.name] += [
+                    message.sent_ms or 0 for message in messages if not stored[message.line]
+                ]
+                verdict.doubled += sum(stored[message.line] > 1 for message in messages)
+
+        await asyncio.gather(*(compare() for _ in range(8)))
         await store.close()
-        return found
+        return verdict
+
+
+@dataclass
+class Verdict:
+    """What the tables hold of what was said.
+
+    Attributes:
+        expected: how many lines were said.
+        missing: by shape, the times of those that are not there, Unix milliseconds.
+        doubled: how many are there twice.
+    """
+
+    expected: int = 0
+    missing: defaultdict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+    doubled: int = 0
+
+    def row(self) -> dict[str, int]:
+        """Give it as a row of a report."""
+        counts = {f"missing by {name.replace('_', ' ')}": len(times) for name, times in self.missing.items()}
+        return {"lines": self.expected, **counts, "doubled": self.doubled}
+
+    def hold(self) -> None:
+        """Fail if anything is missing or doubled."""
+        assert self.expected
+        assert not any(self.missing.values()), "lines are missing"
+        assert not self.doubled, "lines are doubled"
 
 
 @contextlib.asynccontextmanager

@@ -136,6 +136,11 @@ class DemoChatServer:
         for client in list(self._clients):
             client.writer.transport.abort()
 
+    def close_all(self) -> None:
+        """Close every connection once what was sent on it has gone out."""
+        for client in list(self._clients):
+            client.writer.close()
+
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
