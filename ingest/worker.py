@@ -9,10 +9,10 @@ from pathlib import Path
 
 import structlog
 
-from ingest.irc import IrcSource
 from ingest.pipeline import Pipeline
 from ingest.quarantine import Quarantine
 from ingest.settings import IngestSettings
+from ingest.transport import ChatSource, open_source
 from store.directory import Directory
 from store.errors import StoreUnavailable
 from store.retention import Retention
@@ -58,15 +58,17 @@ async def work(
     Raises:
         StoreError: the tables are not there.
         SourceUrlError: the chat server's address makes no sense.
+        TransportError: EventSub is to be read without what it needs.
     """
-    irc = IrcSource(settings)  # what is wrong with the address is said before anything is waited for
+    chat = open_source(settings)  # what is wrong with the settings is said before anything is waited for
     session = await connect(store_settings)
     try:
         writer = await Writer.open(session)
         directory = await Directory.open(session)
         pipeline = Pipeline(writer, Quarantine(folder))
-        async with irc as source:
-            log.info("ingest.reading", server=settings.irc_url, channels=len(settings.channels), worker=settings.worker)
+        async with chat as source:
+            server = settings.irc_url if settings.transport == "irc" else settings.eventsub_url
+            log.info("ingest.reading", server=server, channels=len(settings.channels), worker=settings.worker)
             async with asyncio.TaskGroup() as group:
                 group.create_task(_say_reading(source, directory, settings.worker))
                 group.create_task(_follow_retention(writer, directory))
@@ -76,7 +78,7 @@ async def work(
         await session.close()
 
 
-async def _say_reading(source: IrcSource, directory: Directory, worker: str) -> None:
+async def _say_reading(source: ChatSource, directory: Directory, worker: str) -> None:
     """Say of each channel that it is read, at once when it is joined and again before that expires."""
     clock = asyncio.get_running_loop().time
     said: dict[int, float] = {}
@@ -99,7 +101,7 @@ async def _follow_retention(writer: Writer, directory: Directory) -> None:
             writer.retention = await Retention.of_tables(directory.session)
 
 
-async def _report(source: IrcSource, pipeline: Pipeline) -> None:
+async def _report(source: ChatSource, pipeline: Pipeline) -> None:
     """Now and then say how it goes."""
     while True:
         await asyncio.sleep(_REPORT_SECONDS)
