@@ -219,7 +219,8 @@ class EventSubSource:
             lost = channel.subscriptions.keys() - known.get(channel_id, {}).keys()
             channel.subscriptions = known.get(channel_id, {})
             if lost:
-                self._fail(channel, f"Twitch has ended {', '.join(sorted(lost))}", self._settings.eventsub_retry)
+                why = f"Twitch does not list {', '.join(sorted(lost))} among what our conduit is subscribed to"
+                self._fail(channel, why, self._settings.eventsub_retry)
         self._show_readers()
 
     async def _subscribe(self, api: TwitchApi, conduit: Conduit, channel: SubscribedChannel) -> None:
@@ -227,6 +228,7 @@ class EventSubSource:
         clock, state = asyncio.get_running_loop().time, channel.state
         if state.channel_id is None or not channel.missing or (state.failure and clock() < state.retry_at):
             return
+        state.failure, doubtful = "", False
         for kind in channel.missing:
             try:
                 channel.subscriptions[kind] = await api.subscribe(conduit, kind, state.channel_id)
@@ -235,9 +237,9 @@ class EventSubSource:
                     self.counts.subscriptions_failed += 1
                     self._fail(channel, str(error), self._patience(error))
                     return
-                channel.subscriptions[kind] = ""
-                self._check_at = 0.0  # there is one already; the next look says whether it is our conduit's
-        state.failure = ""
+                channel.subscriptions[kind], doubtful = "", True
+        if doubtful:  # there was one already: see whether it is our conduit's
+            await self._compare(api, conduit)
         self._show_readers()
 
     def _fail(self, channel: SubscribedChannel, why: str, pause: float) -> None:

@@ -25,7 +25,8 @@ _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _MILLISECOND = dt.timedelta(milliseconds=1)
 _LOGIN = re.compile(r"[a-z0-9_]+")
 _ACTION = re.compile(r"\x01ACTION (.*?)\x01?", re.DOTALL)
-_LINE_ENDS = str.maketrans("\r\n", "  ")
+_NUL = "\0"
+_LINE_ENDS = str.maketrans("\r\n\0", "   ")
 """What cannot stand in a line becomes a space each, so that the ranges of emotes still hold."""
 
 _MESSAGE_KINDS: dict[str, str] = {
@@ -252,6 +253,8 @@ def _flag(holds: bool) -> str:
 
 def _line(found: Tags, rest: str, text: str | None) -> str:
     """Put a line together: tags escaped and in Twitch's order, which sorts them as `name=value`."""
-    pairs = sorted(f"{name}={tags.escape(value)}" for name, value in found.items() if value is not None)
+    pairs = sorted(
+        f"{name}={tags.escape(value.replace(_NUL, ' '))}" for name, value in found.items() if value is not None
+    )
     trailing = "" if text is None else f" :{text.translate(_LINE_ENDS)}"
-    return f"@{';'.join(pairs)} {rest}{trailing}".replace("\0", " ")
+    return f"@{';'.join(pairs)} {rest}{trailing}"

@@ -57,11 +57,22 @@ class EventSubSession(Websocket):
         Raises:
             OSError: it was not to be had.
         """
+        connecting = asyncio.ensure_future(self.connect(url=url, fail_once=True))
+        ended = asyncio.ensure_future(self.ended.wait())
         try:
-            async with asyncio.timeout(_OPEN_SECONDS):
-                await self.connect(url=url, fail_once=True)
+            # A session that is closed before it was welcomed is over; twitchio would wait for the welcome all the same.
+            await asyncio.wait([connecting, ended], timeout=_OPEN_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+            if not connecting.done():
+                raise ConnectionError("the server did not welcome us" if self.connected else "no session was to be had")
+            connecting.result()
+            if self._listen_task is not None:  # twitchio's reading may end on what it does not understand
+                self._listen_task.add_done_callback(lambda _: self.ended.set())
         except (TwitchioException, aiohttp.ClientError) as error:
             raise ConnectionError(f"no session was to be had: {error.__cause__ or error}") from error
+        finally:
+            for task in (connecting, ended):
+                task.cancel()
+            await asyncio.wait([connecting, ended])
 
     async def finish(self) -> None:
         """Read on for a moment what may still be on its way, then close."""

@@ -9,7 +9,6 @@ from typing import Protocol, Self
 import structlog
 
 from ingest.errors import TransportError
-from ingest.eventsub import EventSubSource
 from ingest.irc import IrcSource
 from ingest.irc_state import ChannelState
 from ingest.settings import IngestSettings
@@ -84,4 +83,7 @@ def open_source(settings: IngestSettings) -> ChatSource:
             f"LOGSTV_TRANSPORT=eventsub reads as an application: set {', '.join(missing)} too, "
             "or LOGSTV_TRANSPORT=irc, which needs none of them"
         )
+    # twitchio takes half a second and 20 MiB to load, which only those pay who read with it.
+    from ingest.eventsub import EventSubSource  # noqa: PLC0415
+
     return EventSubSource(settings)

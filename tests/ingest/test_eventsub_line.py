@@ -151,8 +151,8 @@ def test_bits_replies_rewards_and_shared_chat():
         "reply-parent-user-id": "502", "reply-parent-user-login": "bo_nord", "reply-parent-display-name": "Bo_Nord",
         "reply-thread-parent-msg-id": lines.message_id(2), "reply-thread-parent-user-id": "503",
         "reply-thread-parent-user-login": "cy", "reply-thread-parent-display-name": "Cy",
-        "source-room-id": "9002", "source-id": "s1", "source-badges": "subscriber/3", "source-badge-info": "subscriber/4",
-        "source-only": "0",
+        "source-room-id": "9002", "source-id": "s1", "source-only": "0",
+        "source-badges": "subscriber/3", "source-badge-info": "subscriber/4",
     }.items()  # fmt: skip
     assert not {name for name in tags_of(said("x")) if name.startswith(("bits", "reply", "source", "msg-id", "custom"))}
 
@@ -172,7 +172,8 @@ def test_a_gift_stands_in_both_logs_as_over_irc():
 
 
 GIFTER = {
-    "gifter_is_anonymous": False, "gifter_user_id": "502", "gifter_user_name": "Bo_Nord", "gifter_user_login": "bo_nord",
+    "gifter_is_anonymous": False, "gifter_user_id": "502",
+    "gifter_user_name": "Bo_Nord", "gifter_user_login": "bo_nord",
 }  # fmt: skip
 
 
@@ -181,8 +182,8 @@ GIFTER = {
     [
         ("sub", {"sub_tier": "1000", "is_prime": True, "duration_months": 1},
          {"msg-id": "sub", "msg-param-sub-plan": "Prime", "msg-param-multimonth-duration": "1"}),
-        ("resub", {"cumulative_months": 9, "duration_months": 1, "streak_months": 4, "sub_tier": "3000", "is_prime": False,
-                   "is_gift": True, **GIFTER},
+        ("resub", {"cumulative_months": 9, "duration_months": 1, "streak_months": 4, "sub_tier": "3000",
+                   "is_prime": False, "is_gift": True, **GIFTER},
          {"msg-id": "resub", "msg-param-cumulative-months": "9", "msg-param-should-share-streak": "1",
           "msg-param-streak-months": "4", "msg-param-sub-plan": "3000", "msg-param-was-gifted": "true",
           "msg-param-anon-gift": "false", "msg-param-gifter-login": "bo_nord"}),
@@ -202,7 +203,8 @@ GIFTER = {
         ("unraid", {}, {"msg-id": "unraid"}),
         ("announcement", {"color": "BLUE"}, {"msg-id": "announcement", "msg-param-color": "BLUE"}),
         ("bits_badge_tier", {"tier": 1000}, {"msg-id": "bitsbadgetier", "msg-param-threshold": "1000"}),
-        ("charity_donation", {"charity_name": "Otters", "amount": {"value": 550, "decimal_place": 2, "currency": "USD"}},
+        ("charity_donation", {"charity_name": "Otters",
+                              "amount": {"value": 550, "decimal_place": 2, "currency": "USD"}},
          {"msg-id": "charitydonation", "msg-param-donation-amount": "550", "msg-param-exponent": "2"}),
         ("watch_streak", {"streak_count": 15, "channel_points_awarded": 450},
          {"msg-id": "viewermilestone", "msg-param-category": "watch-streak", "msg-param-value": "15"}),
