@@ -230,6 +230,8 @@ class EventSubSource:
             return
         state.failure, doubtful = "", False
         for kind in channel.missing:
+            if self._channels.get(state.login) is not channel:
+                return  # parted meanwhile
             try:
                 channel.subscriptions[kind] = await api.subscribe(conduit, kind, state.channel_id)
             except ApiError as error:

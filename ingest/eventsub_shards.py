@@ -72,8 +72,11 @@ class Shards:
             ApiError: it does not say.
             ConduitLost: it sends our notifications to somebody else.
         """
+        asked_of = dict(self.live)
         told = await self._api.shards(self._conduit)
-        for shard, session in list(self.live.items()):
+        for shard, session in asked_of.items():
+            if self.live.get(shard) is not session:
+                continue  # another one took over meanwhile
             status, session_id = told.get(shard, ("missing", ""))
             if status == "enabled" and session_id != session.session_id:
                 raise ConduitLost(f"somebody else reads conduit {self._conduit.id}")
@@ -106,7 +109,7 @@ class Shards:
         Args:
             shard: which.
             url: where.
-            known: the id of the session it takes over from: if Twitch keeps that, the shard is its own already.
+            known: the id of the session it takes over from, if any.
 
         Raises:
             OSError: it was not to be had.
@@ -119,17 +122,24 @@ class Shards:
         self._counts.opened += 1
         try:
             await session.open(url)
-            if session.session_id != known:
-                await self._api.place(self._conduit, shard, session.session_id or "")
-        except BaseException as error:
+            await self._place(shard, session, known)
+        except BaseException:
             await session.close()
-            if isinstance(error, ApiError) and error.status == 404:
-                raise ConduitLost(f"conduit {self._conduit.id} is gone") from error
             raise
         self._counts.connections += 1
         self.live[shard] = session
         self._changed()
         return session
+
+    async def _place(self, shard: int, session: EventSubSession, known: str | None) -> None:
+        try:
+            await self._api.place(self._conduit, shard, session.session_id or "")
+        except ApiError as error:
+            if error.status == 404:
+                raise ConduitLost(f"conduit {self._conduit.id} is gone") from error
+            # A session that was moved and kept its id has, as far as is known, the shard already.
+            if session.session_id != known:
+                raise
 
     async def _follow(self, shard: int, session: EventSubSession) -> None:
         """Stay with a session, and with each that takes over from it, until one is lost."""
@@ -140,7 +150,8 @@ class Shards:
                     if await _asked_to_move(session):
                         log.info("eventsub.reconnect_asked", shard=shard)
                         successor = await self._successor(shard, session)
-                    await session.ended.wait() if successor is None else None
+                    if successor is None:
+                        await session.ended.wait()
                 finally:
                     if successor is None:
                         await self._over(shard, session)

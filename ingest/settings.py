@@ -50,7 +50,6 @@ class IngestSettings(BaseSettings):
     eventsub_client_secret: SecretStr = Field(default=SecretStr(""), description="The secret of that application.")
     eventsub_user_id: str = Field(
         default="",
-        pattern="^[0-9]*$",
         description="The id of the account that reads: it granted the application user:read:chat and user:bot.",
     )
     eventsub_conduit: str = Field(
@@ -73,6 +72,13 @@ class IngestSettings(BaseSettings):
     eventsub_check: float = Field(
         default=300, gt=0, description="Seconds between two looks at what Twitch says is subscribed."
     )
+
+    @field_validator("eventsub_user_id")
+    @classmethod
+    def _number(cls, value: str) -> str:
+        if value and not (value.isascii() and value.isdecimal()):
+            raise ValueError("this is no id of an account: ids are numbers; a login is not one")
+        return value
 
     @field_validator("channels", mode="before")
     @classmethod

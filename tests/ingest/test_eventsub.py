@@ -150,7 +150,19 @@ async def test_a_move_to_another_session_loses_nothing(twitch, moved_id):
         assert found.source.counts.connections == 1
         assert len(twitch.sessions) == 2
     assert {Message.parse(line).id for line in found.lines} == {lines.message_id(number) for number in range(1, 6)}
-    assert twitch.times("PATCH /helix/eventsub/conduits/shards") == (1 if moved_id is None else 2)
+    assert [session for session, _ in next(iter(twitch.conduits.values())).shards.values()] == [new.id]
+
+
+async def test_a_moved_session_that_kept_its_id_needs_no_api(twitch):
+    async with reading(twitch.settings()) as found:
+        await read_moonbase(found)
+        twitch.refuse = lambda *_: (500, "down")
+        await twitch.move(await twitch.session(0))
+        new = await twitch.session(1)
+        await until(lambda: twitch.sessions[0].gone)
+        await new.notify(said("still here"))
+        await until(lambda: len(found.lines) == 1)
+        assert len(twitch.sessions) == 2
 
 
 async def test_where_the_move_fails_any_session_will_do(twitch):

@@ -45,5 +45,5 @@ def test_a_transport_that_is_none():
 
 
 def test_a_user_is_named_by_id():
-    with pytest.raises(ValidationError, match="eventsub_user_id"):
+    with pytest.raises(ValidationError, match="ids are numbers"):
         IngestSettings(eventsub_user_id="ada_lift")
