@@ -70,10 +70,13 @@ class Shards:
 
         Raises:
             ApiError: it does not say.
-            ConduitLost: it sends our notifications to somebody else.
+            ConduitLost: there is no such conduit any more, or it sends our notifications to somebody else.
         """
         asked_of = dict(self.live)
-        told = await self._api.shards(self._conduit)
+        try:
+            told = await self._api.shards(self._conduit)
+        except ApiError as error:
+            raise self._lost_or(error) from None
         for shard, session in asked_of.items():
             if self.live.get(shard) is not session:
                 continue  # another one took over meanwhile
@@ -135,11 +138,12 @@ class Shards:
         try:
             await self._api.place(self._conduit, shard, session.session_id or "")
         except ApiError as error:
-            if error.status == 404:
-                raise ConduitLost(f"conduit {self._conduit.id} is gone") from error
             # A session that was moved and kept its id has, as far as is known, the shard already.
-            if session.session_id != known:
-                raise
+            if error.status == 404 or session.session_id != known:
+                raise self._lost_or(error) from None
+
+    def _lost_or(self, error: ApiError) -> ApiError | ConduitLost:
+        return ConduitLost(f"conduit {self._conduit.id} is gone") if error.status == 404 else error
 
     async def _follow(self, shard: int, session: EventSubSession) -> None:
         """Stay with a session, and with each that takes over from it, until one is lost."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 
 import pytest
 import structlog
@@ -21,6 +22,7 @@ from ingest.pipeline import Pipeline
 from ingest.quarantine import Quarantine
 from ingest.recent import RecentIds
 from ingest.settings import IngestSettings
+from ingest.worker import work
 from store.message import Message
 from store.reader import Log
 from store.retention import Retention
@@ -313,12 +315,14 @@ async def test_a_named_conduit_is_read_and_resized_and_one_that_is_not_there_is_
         assert "LOGSTV_EVENTSUB_CONDUIT" in found.source.channels[0].failure
 
 
-async def test_a_conduit_that_is_gone_is_replaced(twitch):
-    async with reading(twitch.settings()) as found:
+@pytest.mark.parametrize("closes", [True, False])
+async def test_a_conduit_that_is_gone_is_replaced(twitch, closes):
+    async with reading(twitch.settings(eventsub_check=300 if closes else 0.2)) as found:
         await read_moonbase(found)
         twitch.conduits.clear()
         twitch.subscriptions.clear()
-        await (await twitch.session(0)).socket.close()
+        if closes:
+            await (await twitch.session(0)).socket.close()
         await until(lambda: len(twitch.conduits) == 1)
         await until(lambda: len(twitch.subscribed) == len(SUBSCRIPTION_TYPES))
         await read_moonbase(found)
@@ -424,6 +428,23 @@ async def test_what_comes_over_eventsub_is_the_row_that_irc_would_have_made(twit
     assert [message.sent for message in page.messages] == [over_irc.sent]
     assert page.messages[0].line == line_of(said("hello", number=1))
     assert "broken" in (tmp_path / "quarantine.ndjson").read_text()
+
+
+async def test_the_worker_reads_over_eventsub_where_it_is_told_to(twitch, store, store_settings, tmp_path):
+    now = time.time_ns() // 1_000_000
+    working = asyncio.create_task(work(store_settings, twitch.settings(), tmp_path))
+    session = await twitch.shard()
+    await until(lambda: len(twitch.subscribed) == len(SUBSCRIPTION_TYPES))
+    await session.notify(said("hello, worker", at_ms=now))
+    log, found = Log(CHANNEL, (lines.CHANNEL_ID,)), []
+    async with asyncio.timeout(15):
+        while not found:
+            found = (await store.reader.page(log, limit=10)).messages
+            await asyncio.sleep(0.05)
+    assert [message.line for message in found] == [line_of(said("hello, worker", at_ms=now))]
+    working.cancel()
+    await asyncio.gather(working, return_exceptions=True)
+    await until(lambda: session.gone)
 
 
 async def test_a_slow_reader_holds_the_sessions_back_and_loses_nothing(twitch, monkeypatch):
