@@ -2,9 +2,12 @@
 
 IngestError
 ├── SourceUrlError           an address of a chat server that makes no sense
+├── TransportError           settings that do not go together
 ├── ReplayError              a file that cannot be replayed
 ├── SpoolError               the disk cannot take or give lines
-└── LoginRefused             the chat server does not take our login
+├── NotificationError        a notification of EventSub that stands for no line
+├── ApiError                 Twitch's API refused or could not answer
+└── LoginRefused             the chat server, or the API, does not take our login
 """
 
 from __future__ import annotations
@@ -18,12 +21,32 @@ class SourceUrlError(IngestError):
     """An address of a chat server that makes no sense; the message says what would."""
 
 
+class TransportError(IngestError):
+    """Settings that do not go together; the message says what is missing."""
+
+
 class ReplayError(IngestError):
     """A file that cannot be replayed; the message says how far it went."""
 
 
+class NotificationError(IngestError):
+    """A notification of EventSub that stands for no line; the message says why."""
+
+
+class ApiError(IngestError):
+    """Twitch's API refused something, or could not answer.
+
+    Attributes:
+        status: of the answer; 0 where there was none.
+    """
+
+    def __init__(self, message: str, status: int = 0) -> None:
+        super().__init__(message)
+        self.status = status
+
+
 class LoginRefused(IngestError):
-    """The chat server does not take our login."""
+    """The chat server, or the API, does not take our login."""
 
 
 class SpoolError(IngestError):

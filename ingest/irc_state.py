@@ -41,13 +41,12 @@ class IrcCounts:
 
 
 class Hearing(Protocol):
-    """A connection that is in a channel.
+    """A connection that is in a channel."""
 
-    Attributes:
-        heard_ms: when something arrived on it last, Unix milliseconds.
-    """
-
-    heard_ms: int
+    @property
+    def heard_ms(self) -> int:
+        """When something arrived on it last, Unix milliseconds."""
+        ...
 
 
 @dataclass(slots=True)

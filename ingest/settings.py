@@ -6,9 +6,9 @@ import os
 import re
 import socket
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
@@ -45,6 +45,43 @@ class IngestSettings(BaseSettings):
     )
     irc_pong_timeout: float = Field(default=10, gt=0, description="Seconds that it then has to answer.")
     irc_login_retry: float = Field(default=120, gt=0, description="Seconds until a refused login is tried again.")
+
+    transport: Literal["irc", "eventsub"] = Field(
+        default="irc", description="How channels are read: `irc`, anonymously, or `eventsub`, as an application."
+    )
+    eventsub_client_id: str = Field(default="", description="The id of the application registered with Twitch.")
+    eventsub_client_secret: SecretStr = Field(default=SecretStr(""), description="The secret of that application.")
+    eventsub_user_id: str = Field(
+        default="",
+        description="The id of the account that reads: it granted the application user:read:chat and user:bot.",
+    )
+    eventsub_conduit: str = Field(
+        default="",
+        description="The id of the conduit this worker reads; empty: one of the application that nobody reads, or a "
+        "new one.",
+    )
+    eventsub_shards: int = Field(
+        default=2, ge=1, le=100, description="Sessions that share a conduit's notifications; one stands in for another."
+    )
+    eventsub_url: str = Field(default="wss://eventsub.wss.twitch.tv/ws", description="Where sessions are opened.")
+    eventsub_api_url: str = Field(default="https://api.twitch.tv/helix/", description="Twitch's API.")
+    eventsub_auth_url: str = Field(default="https://id.twitch.tv/", description="Where the application logs in.")
+    eventsub_keepalive: int = Field(
+        default=30, ge=10, le=600, description="Seconds of silence after which Twitch says that a session lives."
+    )
+    eventsub_retry: float = Field(
+        default=300, gt=0, description="Seconds until what Twitch refused, or revoked, is tried again."
+    )
+    eventsub_check: float = Field(
+        default=300, gt=0, description="Seconds between two looks at what Twitch says is subscribed."
+    )
+
+    @field_validator("eventsub_user_id")
+    @classmethod
+    def _number(cls, value: str) -> str:
+        if value and not (value.isascii() and value.isdecimal()):
+            raise ValueError("this is no id of an account: ids are numbers; a login is not one")
+        return value
 
     @field_validator("channels", mode="before")
     @classmethod

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import structlog
 
-from ingest.irc import IrcSource
 from ingest.pipeline import Pipeline
 from ingest.quarantine import Quarantine
 from ingest.settings import IngestSettings
 from ingest.spool import Spool
+from ingest.transport import ChatSource, open_source
 from store.directory import Directory
 from store.errors import StoreUnavailable
 from store.retention import Retention
@@ -62,9 +62,10 @@ async def work(
     Raises:
         StoreError: the tables are not there.
         SourceUrlError: the chat server's address makes no sense.
+        TransportError: EventSub is to be read without what it needs.
         SpoolError: the folder cannot be used.
     """
-    irc = IrcSource(settings)  # what is wrong with the address is said before anything is waited for
+    chat = open_source(settings)  # what is wrong with the settings is said before anything is waited for
     async with _sessions(store_settings) as session, Spool(folder / "spool", settings.spool_mebibytes << 20) as spool:
 
         async def open_writer() -> Writer:
@@ -73,8 +74,9 @@ async def work(
             return writer
 
         pipeline = Pipeline(open_writer, Quarantine(folder), waiting=spool)
-        async with irc as source, asyncio.TaskGroup() as group:
-            log.info("ingest.reading", server=settings.irc_url, channels=len(settings.channels), worker=settings.worker)
+        async with chat as source, asyncio.TaskGroup() as group:
+            server = settings.irc_url if settings.transport == "irc" else settings.eventsub_url
+            log.info("ingest.reading", server=server, channels=len(settings.channels), worker=settings.worker)
             group.create_task(_say_reading(source, session, settings.worker))
             group.create_task(_report(source, pipeline, spool))
             await pipeline.run(source)
@@ -93,7 +95,7 @@ async def _sessions(settings: StoreSettings) -> AsyncIterator[asyncio.Task[Sessi
             await connecting.result().close()
 
 
-async def _say_reading(source: IrcSource, session: Awaitable[Session], worker: str) -> None:
+async def _say_reading(source: ChatSource, session: Awaitable[Session], worker: str) -> None:
     """Say of each channel that it is read, at once when it is joined and again before that expires."""
     directory = await Directory.open(await session)
     clock = asyncio.get_running_loop().time
@@ -117,7 +119,7 @@ async def _follow_retention(writer: Writer, session: Session) -> None:
             writer.retention = await Retention.of_tables(session)
 
 
-async def _report(source: IrcSource, pipeline: Pipeline, spool: Spool) -> None:
+async def _report(source: ChatSource, pipeline: Pipeline, spool: Spool) -> None:
     """Now and then say how it goes."""
     while True:
         await asyncio.sleep(_REPORT_SECONDS)

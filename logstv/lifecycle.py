@@ -31,6 +31,8 @@ def set_up_logging() -> None:
     )
     # The driver tells of each host and connection at WARNING; what matters of it comes to us as errors.
     logging.getLogger("cassandra").setLevel(logging.ERROR)
+    # twitchio's words for an error may name the address asked, and with it the application's secret.
+    logging.getLogger("twitchio").setLevel(logging.CRITICAL)
 
 
 def ease_collector() -> None:

@@ -60,7 +60,7 @@ async def _up(store: StoreSettings, ingest: IngestSettings, api: AppSettings, de
         if demo_rate is not None:
             chat = DemoChat(channels=ingest.channels, rate=demo_rate)
             server = await stack.enter_async_context(DemoChatServer(chat))
-            ingest = ingest.model_copy(update={"irc_url": f"irc://127.0.0.1:{server.port}"})
+            ingest = ingest.model_copy(update={"irc_url": f"irc://127.0.0.1:{server.port}", "transport": "irc"})
         async with asyncio.TaskGroup() as group:
             group.create_task(serve(store, api, started=lambda: _say_where_to_look(api, ingest)))
             if ingest.channels:
