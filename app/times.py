@@ -52,6 +52,11 @@ def rfc3339(ms: int) -> str:
     return f"{_minute(minute)}:{second:02d}.{rest:03d}Z"
 
 
+def rfc3339_brief(ms: int) -> str:
+    """Write Unix milliseconds as RFC 3339 in UTC, with a fraction only where it is not zero, as rustlog does."""
+    return rfc3339(ms).replace(".000Z", "Z")
+
+
 def in_words(ms: int) -> str:
     """Write Unix milliseconds as a text line begins: `2026-11-24 20:15:00`, UTC."""
     return rfc3339(ms)[:19].replace("T", " ")

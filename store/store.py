@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from store.counts import Counts
 from store.directory import Directory
 from store.reader import Reader
 from store.session import Session
 from store.settings import StoreSettings
+from store.statistics import Statistics
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +19,8 @@ class Store:
     session: Session
     reader: Reader
     directory: Directory
+    counts: Counts
+    statistics: Statistics
 
     @classmethod
     async def open(cls, settings: StoreSettings) -> Store:
@@ -29,7 +33,14 @@ class Store:
         """
         session = await Session.open(settings)
         try:
-            return cls(session, await Reader.open(session), await Directory.open(session))
+            reader = await Reader.open(session)
+            return cls(
+                session,
+                reader,
+                await Directory.open(session),
+                await Counts.open(session, reader),
+                await Statistics.open(session, reader),
+            )
         except BaseException:
             await session.close()
             raise
