@@ -7,7 +7,7 @@ import re
 from enum import Enum
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, Field
 
 from app.errors import BadRequest, NotFound
 from app.params import Time
@@ -16,6 +16,7 @@ from store.keys import MS_IN_DAY, Width
 
 _MOST = 2**64 - 1  # rustlog's numbers
 _EPOCH = dt.date(1970, 1, 1)
+_LATEST_MS = 64_060_588_800_000  # the year 4000, as in `app.times`
 _FLAG = "Counts by being there, whatever its value."
 
 
@@ -39,14 +40,12 @@ def _time(value: Any) -> Any:
 
 
 Flag = Annotated[str | None, Field(description=_FLAG)]
-Number = Annotated[int | None, BeforeValidator(_or_none), Field(ge=0, le=_MOST)]
+Number = Annotated[Annotated[int, Field(ge=0, le=_MOST)] | None, BeforeValidator(_or_none)]
 Moment = Annotated[Time | None, BeforeValidator(_time)]
 
 
 class FormParams(BaseModel):
     """How lines are to be written; what is not known here is left alone."""
-
-    model_config = ConfigDict(populate_by_name=True)
 
     raw: Flag = None
     json_basic: Annotated[str | None, Field(alias="jsonBasic", description=_FLAG)] = None
@@ -100,8 +99,6 @@ class SearchParams(PlacedParams):
 class RangeParams(BaseModel):
     """Over which range statistics are wanted."""
 
-    model_config = ConfigDict(populate_by_name=True)
-
     from_: Annotated[
         Moment, Field(alias="from", description="The first moment, inclusive: RFC 3339 or Unix seconds.")
     ] = None
@@ -127,6 +124,8 @@ def month_range(year: str, month: str) -> tuple[int, int]:
         NotFound: it is a month of which there can be no lines.
     """
     start = _start(year, month, "1", "2026/3")
+    if start > _LATEST_MS:
+        raise NotFound("there are no lines of such a far future")
     return start, Width.MONTH.end(start)
 
 
