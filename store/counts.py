@@ -24,8 +24,8 @@ from store.shapes import SHAPES, Shape
 
 _AT_ONCE = 8
 """Counts under way together."""
-_KEYS = 1000
-"""Keys in one read; to skip so few, they are read rather than counted."""
+_KEYS = 5000
+"""Keys in one read, 16 bytes each; to skip so few, they are read rather than counted."""
 _SKIMMED = 10_000
 """Rows that a node skims in one go of a count."""
 _PIECES = 16
@@ -94,8 +94,8 @@ class Counts:
         """Give the cursor that stands at the last of so many lines, so that reading goes on with the one after them.
 
         Buckets that are skipped whole are counted, some at a time; within the last one pieces of time are, until what
-        remains is a thousand keys, which are read. The node skims what is skipped; a thousand lines or fewer are one
-        read of keys.
+        remains is five thousand keys, which are read. The node skims what is skipped; five thousand lines or fewer are
+        one read of keys in each bucket.
 
         Args:
             log: which log, in its order.
