@@ -256,7 +256,9 @@ class Reader:
     async def _buckets(self, scan: _Scan) -> AsyncIterator[Bucket]:
         """Yield the buckets beyond the entry that overlap what is scanned."""
         shape = scan.log.shape
-        lowest = shape.width.start(max(scan.lower.sent_ms, 0))
+        # Both are exclusive; at the very end of a millisecond, what follows is the next one.
+        first_ms = scan.lower.sent_ms + (scan.lower.low == LAST_LOW)
+        lowest = shape.width.start(max(first_ms, 0))
         end = scan.upper.sent_ms + (scan.upper.low != FIRST_LOW)
         if scan.entry_ms is not None:
             lowest, end = (lowest, scan.entry_ms) if scan.descending else (scan.entry_ms + 1, end)
@@ -268,7 +270,7 @@ class Reader:
             found = [Bucket(_unix_ms(start), Width(width)) for start, width in index_rows]
             for place, bucket in enumerate(found, 1):
                 scan.last_known = place == len(found) < asked
-                if bucket.end_ms > scan.lower.sent_ms:
+                if bucket.end_ms > first_ms:
                     yield bucket
             if len(found) < asked:
                 scan.last_known = True
