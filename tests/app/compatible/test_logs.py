@@ -164,8 +164,8 @@ async def test_flags_count_by_their_presence(both, chat, query, kind, form, limi
 
 
 async def test_a_request_that_says_it_is_json_gets_json_unless_a_flag_says_else(both):
-    for given, kind in (("", "application/json"), ("raw", PLAIN)):
-        answer = await both.get(f"{DAY}?{given}", headers={"content-type": "application/json; charset=utf-8"})
+    for flag, kind in (("", "application/json"), ("raw", PLAIN)):
+        answer = await both.get(f"{DAY}?{flag}", headers={"content-type": "application/json; charset=utf-8"})
         assert answer.headers["content-type"] == kind
 
 
