@@ -29,7 +29,8 @@ log = structlog.get_logger(__name__)
 _AGAIN_SECONDS = (0.5, 5.0)
 _DESCRIPTION = (
     "Chat logs of Twitch channels. Three logs take the same parameters: of a channel, of a user in a channel, of a "
-    "user everywhere. Pages have cursors in both directions; a range is [from, to). Errors are problem+json."
+    "user everywhere. Pages have cursors in both directions; a range is [from, to). Errors are problem+json. "
+    "The routes that are not under /v1 are those of justlog, rustlog and recent-messages."
 )
 
 

@@ -72,6 +72,7 @@ async def test_a_channel_that_is_not_read_says_so_and_none_is_joined(both):
         (ROUTE + "?limit=-1", "invalid_query"),
         (ROUTE + "?limit=some", "invalid_query"),
         (ROUTE + "?before=yesterday", "invalid_query"),
+        (ROUTE + f"?before={10**19}&limit=1", "invalid_query"),
         (ROUTE + "?clearchat_to_notice=perhaps", "invalid_query"),
     ],
 )
