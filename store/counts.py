@@ -1,7 +1,7 @@
 """Counts lines without fetching them: how many a log has, where its nth line stands, and a line of it by chance.
 
-Cassandra counts a bucket by skimming it, about a microsecond a row, and sends one number. So a count costs what lies in
-the range, but on the node alone. What the lines say is `store.reader`'s and `store.statistics`'.
+Cassandra counts a bucket by skimming it, and sends one number. So the cost of a count grows with the range, but on the
+node alone. What the lines say is `store.reader`'s and `store.statistics`'.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from store.keys import FIRST_LOW, LAST_LOW, LOW_MASK, Position, time_of
 from store.message import Message
 from store.reader import Bucket, Log, Reader
 from store.session import Rows, Session
-from store.shapes import SHAPES, Shape
+from store.shapes import SHAPES, Key, Shape
 
 _AT_ONCE = 8
 """Counts under way together."""
@@ -30,11 +30,17 @@ _SKIMMED = 10_000
 """Rows that a node skims in one go of a count."""
 _PIECES = 16
 """Into how many pieces of time a crowded bucket is cut to find a place in it."""
+_TRIES = 3
 _DRAWN = 16
 """Buckets that are counted, at most, to choose one line by chance."""
 _MOST_REMEMBERED = 50_000
+_REMEMBERED_SECONDS = 3600.0
+"""For how long a count holds: lines of a finished day may still be imported, or expire."""
 _SETTLED_MS = 3_600_000
 """So long after its end a bucket is taken as finished."""
+
+
+_BucketName = tuple[Shape, Key, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +67,7 @@ class Counts:
         self._reader = reader
         self._counting = counting
         self._keys = keys
-        self._remembered: dict[tuple[Shape, tuple[int, ...], int], int] = {}
+        self._remembered: dict[_BucketName, tuple[float, int]] = {}
 
     @classmethod
     async def open(cls, session: Session, reader: Reader) -> Counts:
@@ -130,7 +136,7 @@ class Counts:
         """Choose a line of a log by chance; None if it has none.
 
         Every line is as likely as every other among the buckets whose counts are known. A call counts at most sixteen
-        buckets that it draws by chance from those not known yet, and remembers those that are finished: of a log of up
+        buckets that it draws by chance from those not known, and remembers finished ones for an hour: of a log of up
         to sixteen buckets the choice is uniform from the first call on, of a longer one once it was asked a few times;
         until then a line of a thin bucket is a little likelier. Besides the counts it costs the way to one place in
         one bucket, as `skip`, and one page of one line.
@@ -139,7 +145,7 @@ class Counts:
             StoreUnavailable: Cassandra cannot answer.
         """
         buckets = await self._reader.buckets(log)
-        for _ in range(1 + len(buckets) // _DRAWN):
+        for _ in range(_TRIES + len(buckets) // _DRAWN):
             known = await self._known(log, buckets)
             total = sum(known.values())
             place = random.randrange(total) if total else 0
@@ -148,7 +154,7 @@ class Counts:
                     found = await self._line(_window(log, bucket), place)
                     if found is not None:
                         return found
-                    # Lines of it have expired since it was counted.
+                    # Lines of it are gone since it was counted.
                     self._remembered.pop(_name(log, bucket), None)
                     break
                 place -= counted
@@ -157,9 +163,12 @@ class Counts:
 
     async def _known(self, log: Log, buckets: Sequence[Bucket]) -> dict[Bucket, int]:
         """Give the counts that are remembered, and those of some further buckets, drawn by chance."""
-        known = {
-            bucket: self._remembered[name] for bucket in buckets if (name := _name(log, bucket)) in self._remembered
-        }
+        now = time.monotonic()
+        known = {}
+        for bucket in buckets:
+            until, counted = self._remembered.get(_name(log, bucket), (now, 0))
+            if until > now and _is_whole(log, bucket):
+                known[bucket] = counted
         unknown = [bucket for bucket in buckets if bucket not in known]
         drawn = random.sample(unknown, min(len(unknown), _DRAWN))
         settled = time.time_ns() // 1_000_000 - _SETTLED_MS
@@ -167,9 +176,8 @@ class Counts:
             drawn, await self._count_all([_window(log, bucket) for bucket in drawn]), strict=True
         ):
             known[bucket] = counted
-            whole = _window(log, bucket) == _window(replace(log, from_ms=None, to_ms=None), bucket)
-            if whole and bucket.end_ms < settled:
-                self._remembered[_name(log, bucket)] = counted
+            if bucket.end_ms < settled and _is_whole(log, bucket):
+                self._remembered[_name(log, bucket)] = now + _REMEMBERED_SECONDS, counted
         while len(self._remembered) > _MOST_REMEMBERED:
             del self._remembered[next(iter(self._remembered))]
         return known
@@ -236,8 +244,15 @@ class Counts:
         return await self._session.execute(statement)
 
 
-def _name(log: Log, bucket: Bucket) -> tuple[Shape, tuple[int, ...], int]:
+def _name(log: Log, bucket: Bucket) -> _BucketName:
     return log.shape, log.key, bucket.start_ms
+
+
+def _is_whole(log: Log, bucket: Bucket) -> bool:
+    """Say whether all of a bucket lies within the range of a log."""
+    first, end = Position(bucket.start_ms - 1, LAST_LOW), Position(bucket.end_ms, FIRST_LOW)
+    lower, upper = log.bounds
+    return not first < lower and not upper < end
 
 
 def _window(log: Log, bucket: Bucket) -> _Window:

@@ -26,8 +26,12 @@ class RecentParams(BaseModel):
     """What can be asked of recent-messages; its older names in camel case are taken, too."""
 
     limit: int | None = Field(default=None, ge=0, description=f"The newest so many; {MOST} at most.")
-    before: int | None = Field(default=None, ge=0, le=_LATEST_MS, description="Only lines before this, Unix milliseconds.")
-    after: int | None = Field(default=None, ge=0, le=_LATEST_MS, description="Only lines after this, Unix milliseconds.")
+    before: int | None = Field(
+        default=None, ge=0, le=_LATEST_MS, description="Only lines before this, Unix milliseconds."
+    )
+    after: int | None = Field(
+        default=None, ge=0, le=_LATEST_MS, description="Only lines after this, Unix milliseconds."
+    )
     hide_moderation_messages: bool = Field(
         default=False,
         validation_alias=AliasChoices("hide_moderation_messages", "hideModerationMessages"),

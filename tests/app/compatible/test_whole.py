@@ -99,7 +99,8 @@ async def test_a_long_day_streams_in_pieces_that_wait_for_whoever_reads(store, w
         Message.parse(lines.privmsg("x" * 4000, number=number, sent_ms=lines.EVENING_MS + number))
         for number in range(1000)
     ]
-    await writer.write(said)
+    for start in range(0, len(said), 100):
+        await writer.write(said[start : start + 100])
     await writer.flush()
     read = 0
 
