@@ -6,8 +6,11 @@ from support import lines
 from support.edges import CHANNEL_ID
 
 from app.compatible.doorway import CAPABILITIES_HEADER
-from store.keys import MS_IN_DAY
+from store.keys import MS_IN_DAY, MS_IN_HOUR, Width
 from store.message import Message
+from store.retention import Retention
+from store.shapes import CHANNEL
+from store.writer import Writer
 
 
 async def listed(client, **params) -> list[dict[str, str]]:
@@ -77,6 +80,36 @@ async def test_a_bucket_whose_lines_are_not_there_is_not_listed(module_store, bo
             await module_store.session.execute(
                 f"DELETE FROM {index} WHERE channel_id = {lines.CHANNEL_ID} AND bucket = {bucket}"
             )
+
+
+async def test_a_day_in_twenty_four_parts_is_one_day(module_store, both):
+    writer = await Writer.open(
+        module_store.session,
+        Retention.of(0),
+        width_of=lambda shape, *_: Width.HOUR if shape is CHANNEL else shape.width,
+    )
+    said = [
+        Message.parse(
+            lines.privmsg(
+                f"hour {hour}",
+                number=8000 + hour,
+                sent_ms=lines.EVENING_MS + hour * MS_IN_HOUR,
+                channel_id=9005,
+                channel="hourbase",
+            )
+        )
+        for hour in range(-30, 6)
+    ]
+    await writer.write(said)
+    await writer.flush()
+    assert [path(day) for day in await listed(both, channel="hourbase")] == ["2026/3/2", "2026/3/1", "2026/2/28"]
+    for day, first, last in (("2026/2/28", 0, 9), ("2026/3/1", 9, 33), ("2026/3/2", 33, 36)):
+        for offset in (0, 2):
+            answer = await both.get(f"/channel/hourbase/{day}", params={"raw": "", "offset": offset})
+            wanted = [message.line for message in said[first + offset : last]]
+            assert answer.text.split("\r\n")[:-1] == wanted
+    assert (await both.get("/channel/hourbase/stats")).json()["messageCount"] == len(said)
+    assert (await both.get("/channel/hourbase/random?raw")).text.removesuffix("\r\n") in {each.line for each in said}
 
 
 async def test_the_names_of_a_user(both, module_writer):
