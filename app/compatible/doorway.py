@@ -18,7 +18,7 @@ CAPABILITIES = ("arbitrary-range-query", "search", "stats", "namehistory")
 CAPABILITIES_HEADER = "x-rustlog-capabilities"
 
 _THEIRS = re.compile(
-    r"/+(?:(?:channel|channelid)(?:/|$)|(?:channels|list|namehistory|capabilities|optout|admin)(?:/|$))", re.IGNORECASE
+    r"/+(?:channel|channelid|channels|list|namehistory|capabilities|optout|admin)(?:/|$)", re.IGNORECASE
 )
 _RECENT = re.compile(r"/+api/+v2/+recent-messages(?:/|$)")
 _SLASHES = re.compile("/{2,}")

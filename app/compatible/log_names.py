@@ -11,6 +11,7 @@ from fastapi import Depends, Path
 from starlette.convertors import Convertor, register_url_convertor
 
 from app.dependencies import Shared, SharedDependency
+from app.errors import BadRequest
 from store.shapes import CHANNEL, CHANNEL_USER, Key, Shape
 
 
@@ -109,8 +110,11 @@ async def _user_log(
 
 
 def _name(name: str, *, is_id: bool) -> str:
-    # A login has no colon, so that an id cannot come in by the other door.
-    return f"id:{name}" if is_id else name.replace(":", "::")
+    if not is_id and ":" in name:
+        raise BadRequest(
+            f"{name[:60]!r} is no login: an id goes after `channelid` or `userid`, as in /channelid/71092938"
+        )
+    return f"id:{name}" if is_id else name
 
 
 ChannelLog = Annotated[LogName, Depends(_channel_log)]

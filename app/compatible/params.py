@@ -11,12 +11,11 @@ from pydantic import BaseModel, BeforeValidator, Field
 
 from app.errors import BadRequest, NotFound
 from app.params import Time
-from app.times import parse_time
+from app.times import LATEST_MS, parse_time
 from store.keys import MS_IN_DAY, Width
 
 _MOST = 2**64 - 1  # rustlog's numbers
 _EPOCH = dt.date(1970, 1, 1)
-_LATEST_MS = 64_060_588_800_000  # the year 4000, as in `app.times`
 _FLAG = "Counts by being there, whatever its value."
 
 
@@ -124,7 +123,7 @@ def month_range(year: str, month: str) -> tuple[int, int]:
         NotFound: it is a month of which there can be no lines.
     """
     start = _start(year, month, "1", "2026/3")
-    if start > _LATEST_MS:
+    if start > LATEST_MS:
         raise NotFound("there are no lines of such a far future")
     return start, Width.MONTH.end(start)
 

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 
 from pydantic import AliasChoices, BaseModel, Field
 
+from app.times import LATEST_MS
 from store import tags
 from store.message import Message, MessageType
 
-_LATEST_MS = 64_060_588_800_000  # the year 4000, as in `app.times`
 MOST = 800
 """Lines in an answer, as on the public instance."""
 
@@ -27,11 +27,9 @@ class RecentParams(BaseModel):
 
     limit: int | None = Field(default=None, ge=0, description=f"The newest so many; {MOST} at most.")
     before: int | None = Field(
-        default=None, ge=0, le=_LATEST_MS, description="Only lines before this, Unix milliseconds."
+        default=None, ge=0, le=LATEST_MS, description="Only lines before this, Unix milliseconds."
     )
-    after: int | None = Field(
-        default=None, ge=0, le=_LATEST_MS, description="Only lines after this, Unix milliseconds."
-    )
+    after: int | None = Field(default=None, ge=0, le=LATEST_MS, description="Only lines after this, Unix milliseconds.")
     hide_moderation_messages: bool = Field(
         default=False,
         validation_alias=AliasChoices("hide_moderation_messages", "hideModerationMessages"),
