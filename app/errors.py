@@ -4,6 +4,7 @@ AppError
 ├── PortTaken                the port cannot be listened on
 └── Problem                  an answer that is a problem: RFC 9457, with a stable code
     ├── BadRequest           400: what was asked makes no sense
+    │   └── BadLogin         400: this cannot be a login
     ├── Forbidden            403: this may not be asked
     └── NotFound             404: there is no such thing
 """
@@ -44,6 +45,13 @@ class BadRequest(Problem):
     status = 400
     code = "invalid_request"
     title = "The request makes no sense"
+
+
+class BadLogin(BadRequest):
+    """This cannot be a login."""
+
+    code = "invalid_channel_login"
+    title = "This cannot be a login"
 
 
 class Forbidden(Problem):

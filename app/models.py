@@ -133,3 +133,93 @@ class HealthBody(BaseModel):
     """How the service is."""
 
     status: str
+
+
+class CompatibleLine(BaseModel):
+    """A line as rustlog shows it; `jsonBasic` and `ndjson` have the first five fields."""
+
+    text: str = Field(description="What was said; of an event, its sentence and what was said with it.")
+    displayName: str  # noqa: N815
+    timestamp: str = Field(examples=["2026-03-01T21:30:00.500Z"])
+    id: str
+    tags: dict[str, str]
+    username: str | None = None
+    channel: str | None = None
+    raw: str | None = None
+    type: Literal[1, 2, 4, 13] | None = Field(
+        default=None, description="1 PRIVMSG, 2 CLEARCHAT, 4 USERNOTICE, 13 CLEARMSG."
+    )
+    systemText: str | None = Field(default=None, description="What an event says, as in justlog.")  # noqa: N815
+
+
+class CompatibleLines(BaseModel):
+    """Lines, in the order asked for."""
+
+    messages: list[CompatibleLine]
+
+
+class CompatibleChannel(BaseModel):
+    """A channel, as rustlog and justlog name it."""
+
+    name: str
+    userID: str  # noqa: N815
+
+
+class CompatibleChannels(BaseModel):
+    """The channels."""
+
+    channels: list[CompatibleChannel]
+
+
+class CompatibleDate(BaseModel):
+    """A day of a channel, or a month of a user; numbers without zeros before them."""
+
+    year: str = Field(examples=["2026"])
+    month: str = Field(examples=["3"])
+    day: str | None = Field(default=None, examples=["1"])
+
+
+class CompatibleAvailable(BaseModel):
+    """The dates that have lines, newest first."""
+
+    availableLogs: list[CompatibleDate]  # noqa: N815
+
+
+class CompatibleName(BaseModel):
+    """A login that a user was seen under, and when."""
+
+    user_login: str
+    last_timestamp: str
+    first_timestamp: str
+
+
+class CompatibleUserStats(BaseModel):
+    """How many lines a user has."""
+
+    userId: str  # noqa: N815
+    userLogin: str | None  # noqa: N815
+    messageCount: int  # noqa: N815
+
+
+class CompatibleChannelStats(BaseModel):
+    """How many lines a channel has, and the five users with the most."""
+
+    messageCount: int  # noqa: N815
+    topChatters: list[CompatibleUserStats]  # noqa: N815
+
+
+class CompatibleRecent(BaseModel):
+    """The newest lines of a channel, oldest first, as IRC."""
+
+    messages: list[str]
+    error: str | None
+    error_code: str | None = Field(description="`channel_not_joined` where the channel is not being read.")
+
+
+class CompatibleRecentError(BaseModel):
+    """What is wrong."""
+
+    status: int
+    status_message: str
+    error: str
+    error_code: str

@@ -26,11 +26,16 @@ def sentence(message: Message) -> str:
     return message.system_text or ""
 
 
+def said(message: Message) -> str:
+    """Give what a reader is told: the sentence of an event and what was said with it, or what was said."""
+    return " ".join(part for part in (sentence(message), message.text) if part)
+
+
 def as_json(message: Message) -> dict[str, Any]:
     """Give the message as /v1 shows it."""
     raw = tags.sound(message.line)
     sent_ms, author_id, login = message.sent_ms or 0, message.author_id, message.login or ""
-    tags_shown = _tags(raw)
+    tags_shown = shown_tags(raw)
     shown: dict[str, Any] = {
         "sent": keys.uuid_text(keys.timeuuid(sent_ms, message.key_low) >> 64, message.key_low),
         "id": tags_shown.get("id", ""),
@@ -54,8 +59,8 @@ def as_json(message: Message) -> dict[str, Any]:
     return shown
 
 
-def _tags(raw: str) -> dict[str, str]:
-    """Give every tag, unescaped; where nothing is escaped, as in nearly every line, in a third of the time."""
+def shown_tags(raw: str) -> dict[str, str]:
+    """Give every tag of a line, unescaped; where nothing is escaped, as nearly always, in a third of the time."""
     part = raw[1:].partition(" ")[0]
     if raw.startswith("@") and "\\" not in part:
         with contextlib.suppress(ValueError):  # a tag without `=`
@@ -72,9 +77,8 @@ def as_text(message: Message) -> str:
     `[YYYY-MM-DD HH:MM:SS] #channel login: text`, UTC, as rustlog writes it. A line end that a tag stands for would
     break the line and becomes a space.
     """
-    said = " ".join(part for part in (sentence(message), message.text) if part)
     who = f"{message.login}: " if message.login else ""
-    return f"[{in_words(message.sent_ms or 0)}] #{message.channel_login} {who}{_LINE_ENDS.sub(' ', said)}"
+    return _LINE_ENDS.sub(" ", f"[{in_words(message.sent_ms or 0)}] #{message.channel_login} {who}{said(message)}")
 
 
 def as_raw(message: Message) -> bytes:

@@ -14,9 +14,11 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import problems
+from app.compatible.doorway import CAPABILITIES_HEADER, Doorway
 from app.dependencies import HEAD, Shared
+from app.models import CompatibleLines
 from app.problems import ProblemBody
-from app.routes import directory, health, logs
+from app.routes import compatible, directory, health, logs
 from app.settings import AppSettings
 from store.errors import StoreError
 from store.settings import StoreSettings
@@ -27,7 +29,8 @@ log = structlog.get_logger(__name__)
 _AGAIN_SECONDS = (0.5, 5.0)
 _DESCRIPTION = (
     "Chat logs of Twitch channels. Three logs take the same parameters: of a channel, of a user in a channel, of a "
-    "user everywhere. Pages have cursors in both directions; a range is [from, to). Errors are problem+json."
+    "user everywhere. Pages have cursors in both directions; a range is [from, to). Errors are problem+json. "
+    "The routes that are not under /v1 are those of justlog, rustlog and recent-messages."
 )
 
 
@@ -64,13 +67,18 @@ def create_app(store_settings: StoreSettings, settings: AppSettings) -> FastAPI:
         redirect_slashes=False,
     )
     problems.install(app)
-    for router in (logs.router, directory.router, health.router):
+    for router in (logs.router, directory.router, health.router, *compatible.ROUTERS):
         app.include_router(router)
+    app.add_middleware(Doorway)
     app.add_middleware(_Headers)
     app.add_middleware(
-        CORSMiddleware, allow_origins=["*"], allow_methods=["GET"], expose_headers=["Link", "Retry-After"]
+        CORSMiddleware,
+        allow_origins=["*"],
+        allow_methods=["GET"],
+        allow_headers=["*"],
+        expose_headers=["Link", "Retry-After", CAPABILITIES_HEADER],
     )
-    _declare_problems(app)
+    _declare_shapes(app)
     return app
 
 
@@ -112,15 +120,20 @@ class _Headers:
             await self._app(scope, receive, with_headers)
 
 
-def _declare_problems(app: FastAPI) -> None:
-    """Put the shape of a problem where the routes' declarations point, and leave out FastAPI's own."""
+_SCHEMA = "#/components/schemas/{model}"
+
+
+def _declare_shapes(app: FastAPI) -> None:
+    """Put the shapes of problems and lines where the routes' declarations point, and leave out FastAPI's problems."""
     make = app.openapi
 
     def openapi() -> dict[str, object]:
         document = make()
         schemas = document["components"]["schemas"]
         if "ProblemBody" not in schemas:
-            schemas["ProblemBody"] = ProblemBody.model_json_schema(ref_template="#/components/schemas/{model}")
+            schemas["ProblemBody"] = ProblemBody.model_json_schema(ref_template=_SCHEMA)
+            lines = CompatibleLines.model_json_schema(ref_template=_SCHEMA)
+            schemas |= lines.pop("$defs") | {"CompatibleLines": lines}
             for name in ("HTTPValidationError", "ValidationError"):
                 schemas.pop(name, None)
             for methods in document["paths"].values():

@@ -48,6 +48,15 @@ class Log:
     to_ms: int | None = None
     newest_first: bool = True
 
+    @property
+    def bounds(self) -> tuple[Position, Position]:
+        """The places between which its lines lie, both exclusive."""
+        first, last = _EVER
+        from_ms = first if self.from_ms is None else min(max(self.from_ms, first), last)
+        to_ms = last if self.to_ms is None else min(max(self.to_ms, first), last)
+        # No key of ours has a low half as high as LAST_LOW.
+        return Position(from_ms - 1, LAST_LOW), Position(to_ms, FIRST_LOW)
+
 
 @dataclass(frozen=True, slots=True)
 class Page:
@@ -175,13 +184,20 @@ class Reader:
         stand = (last.position, scan.bucket_ms) if more and last is not None else None
         return _page(log, found, cursor, stand)
 
-    async def stream(self, log: Log, accept: Accept | None = None) -> AsyncIterator[list[Message]]:
+    async def stream(
+        self, log: Log, accept: Accept | None = None, *, cursor: Cursor | None = None
+    ) -> AsyncIterator[list[Message]]:
         """Yield the messages of a whole range, some at a time; memory does not grow with the range.
+
+        Args:
+            log: which log; its range and order count, also beside a cursor.
+            accept: which messages are wanted; None: all.
+            cursor: where to begin: strictly beyond it; None: at the beginning.
 
         Raises:
             StoreUnavailable: Cassandra cannot answer.
         """
-        async for piece, _ in self._pieces(_scan(log, None, want=_SCAN_ROWS)):
+        async for piece, _ in self._pieces(_scan(log, cursor, want=_SCAN_ROWS)):
             wanted = piece if accept is None else [message for message in piece if accept(message)]
             if wanted:
                 yield wanted
@@ -240,7 +256,9 @@ class Reader:
     async def _buckets(self, scan: _Scan) -> AsyncIterator[Bucket]:
         """Yield the buckets beyond the entry that overlap what is scanned."""
         shape = scan.log.shape
-        lowest = shape.width.start(max(scan.lower.sent_ms, 0))
+        # Both are exclusive; at the very end of a millisecond, what follows is the next one.
+        first_ms = scan.lower.sent_ms + (scan.lower.low == LAST_LOW)
+        lowest = shape.width.start(max(first_ms, 0))
         end = scan.upper.sent_ms + (scan.upper.low != FIRST_LOW)
         if scan.entry_ms is not None:
             lowest, end = (lowest, scan.entry_ms) if scan.descending else (scan.entry_ms + 1, end)
@@ -252,7 +270,7 @@ class Reader:
             found = [Bucket(_unix_ms(start), Width(width)) for start, width in index_rows]
             for place, bucket in enumerate(found, 1):
                 scan.last_known = place == len(found) < asked
-                if bucket.end_ms > scan.lower.sent_ms:
+                if bucket.end_ms > first_ms:
                     yield bucket
             if len(found) < asked:
                 scan.last_known = True
@@ -267,11 +285,7 @@ def _unix_ms(moment: dt.datetime) -> int:
 
 def _scan(log: Log, cursor: Cursor | None, want: int) -> _Scan:
     """Begin where the cursor stands, or where the log's range begins."""
-    first, last = _EVER
-    from_ms = first if log.from_ms is None else min(max(log.from_ms, first), last)
-    to_ms = last if log.to_ms is None else min(max(log.to_ms, first), last)
-    # The bounds are exclusive; no key of ours has a low half as high as LAST_LOW.
-    lower, upper = Position(from_ms - 1, LAST_LOW), Position(to_ms, FIRST_LOW)
+    lower, upper = log.bounds
     if cursor is None:
         return _Scan(log, log.newest_first, lower, upper, want)
     descending = log.newest_first != cursor.backwards

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from store.counts import Counts
 from store.coverage import Coverage
 from store.directory import Directory
 from store.reader import Reader
 from store.session import Session
 from store.settings import StoreSettings
+from store.statistics import Statistics
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +20,8 @@ class Store:
     session: Session
     reader: Reader
     directory: Directory
+    counts: Counts
+    statistics: Statistics
     coverage: Coverage
 
     @classmethod
@@ -31,7 +35,15 @@ class Store:
         """
         session = await Session.open(settings)
         try:
-            return cls(session, await Reader.open(session), await Directory.open(session), await Coverage.open(session))
+            reader = await Reader.open(session)
+            return cls(
+                session,
+                reader,
+                await Directory.open(session),
+                await Counts.open(session, reader),
+                await Statistics.open(session, reader),
+                await Coverage.open(session),
+            )
         except BaseException:
             await session.close()
             raise
