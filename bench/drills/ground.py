@@ -103,6 +103,14 @@ class Ground:
                 return now_ms() + 50
             await asyncio.sleep(0.02)
 
+    async def killed(self, worker: WorkerProcess) -> int:
+        """Kill a worker, and wait until the chat server has noticed; give when it was killed, Unix milliseconds."""
+        before = self.server.connections
+        killed_ms = worker.kill()
+        while self.server.connections >= before:
+            await asyncio.sleep(0.01)
+        return killed_ms
+
     async def caught_up(self, to_ms: int, seconds: float = 600) -> None:
         """Wait until what was said up to a time is stored, or the store stays behind for too long."""
         store = await Store.open(self.settings)
