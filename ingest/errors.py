@@ -3,7 +3,8 @@
 IngestError
 ├── SourceUrlError           an address of a chat server that makes no sense
 ├── ReplayError              a file that cannot be replayed
-└── LoginRefused             the chat server does not take our login
+├── LoginRefused             the chat server does not take our login
+└── WorkerNameTaken          another worker is called the same
 """
 
 from __future__ import annotations
@@ -23,3 +24,7 @@ class ReplayError(IngestError):
 
 class LoginRefused(IngestError):
     """The chat server does not take our login."""
+
+
+class WorkerNameTaken(IngestError):
+    """Another worker, which was started earlier, is called the same."""

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 import structlog
 
 from ingest.quarantine import Quarantine
+from ingest.rules import ChannelRules
 from ingest.source import ReceivedLine, Source
 from store.errors import LineError, StoreUnavailable
 from store.message import Message
@@ -44,17 +45,19 @@ class IngestCounts:
         written: acknowledged in every log they stand in.
         retries: writes that were repeated because Cassandra could not answer.
         refused: lines without a place in a log, by reason.
+        left_out: messages that are not kept by the rules of their channels.
     """
 
     received: int = 0
     written: int = 0
     retries: int = 0
     refused: Counter[str] = field(default_factory=Counter)
+    left_out: int = 0
 
     @property
     def settled(self) -> int:
-        """How many lines are either written or refused."""
-        return self.written + self.refused.total()
+        """How many lines are written, refused or left out."""
+        return self.written + self.refused.total() + self.left_out
 
 
 class _Waiting:
@@ -87,10 +90,16 @@ class _Waiting:
 
 
 class Pipeline:
-    """Takes a source's lines to the store."""
+    """Takes a source's lines to the store.
+
+    Attributes:
+        counts: what became of them.
+        rules: which messages are kept; to be set anew whenever that changes.
+    """
 
     def __init__(self, writer: Writer, quarantine: Quarantine, counts: IngestCounts | None = None) -> None:
         self.counts = counts if counts is not None else IngestCounts()
+        self.rules = ChannelRules()
         self._writer = writer
         self._quarantine = quarantine
         self._channel_ids: dict[str, int] = {}
@@ -133,6 +142,8 @@ class Pipeline:
                 continue
             if message.unstorable is not None:
                 self._refuse(received.line, message.unstorable)
+            elif not self.rules.keep(message):
+                self.counts.left_out += 1
             else:
                 messages.append(message)
         return messages

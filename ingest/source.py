@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -29,4 +29,49 @@ class Source(Protocol):
 
     def chunks(self) -> AsyncIterator[list[ReceivedLine]]:
         """Yield the lines, some at a time; end when there are no more. A slow reader holds the source back."""
+        ...
+
+
+class ChannelReading(Protocol):
+    """How the reading of a channel stands."""
+
+    @property
+    def login(self) -> str:
+        """By which login it is read."""
+        ...
+
+    @property
+    def channel_id(self) -> int | None:
+        """Twitch's id; None until the source has learnt it."""
+        ...
+
+    @property
+    def joined(self) -> bool:
+        """Whether it is being read now."""
+        ...
+
+    @property
+    def failure(self) -> str:
+        """Why it cannot be read; empty if it can, or that is not known yet."""
+        ...
+
+
+class ChatSource(Source, Protocol):
+    """A source whose channels come and go while it is read."""
+
+    @property
+    def channels(self) -> Sequence[ChannelReading]:
+        """The channels that it reads, or tries to."""
+        ...
+
+    def join(self, login: str) -> None:
+        """Read a channel too; harmless if it is read already."""
+        ...
+
+    async def part(self, login: str) -> None:
+        """Read a channel no more."""
+        ...
+
+    async def stop(self) -> None:
+        """Have `chunks` end after what was read."""
         ...

@@ -19,8 +19,10 @@ def references(part) -> set[str]:
 
 def test_every_route_says_what_it_does_and_how_it_goes_wrong():
     assert {path for path, _ in OPERATIONS} == {
+        "/admin/channels",
         "/healthz",
         "/readyz",
+        "/v1/admin/channels",
         "/v1/channels",
         "/v1/channels/{channel}/days",
         "/v1/channels/{channel}/messages",
@@ -39,6 +41,9 @@ def test_every_route_says_what_it_does_and_how_it_goes_wrong():
         if path.startswith("/v1"):
             assert {"200", "400", "503"} <= declared
             assert ("404" in declared) == ("{" in path)
+        if "admin" in path:
+            assert {"400", "403", "503"} <= declared
+            assert ("requestBody" in operation) == (operation is not DOCUMENT["paths"][path].get("get"))
 
 
 def test_every_parameter_is_described_and_every_reference_leads_somewhere():

@@ -183,15 +183,6 @@ async def test_first_and_last_sights_do_not_depend_on_the_order_of_writing(store
     assert (channel.login, channel.first_sent_ms, channel.last_sent_ms) == (lines.CHANNEL, min(times), max(times))
 
 
-async def test_a_reader_says_that_it_reads(store, writer):
-    await writer.write(parsed(lines.privmsg("hi")))
-    await store.directory.say_reading(lines.CHANNEL_ID, "worker-1")
-    channel = await store.directory.channel(lines.CHANNEL_ID)
-    assert channel is not None
-    assert channel.reader == "worker-1"
-    assert await store.directory.channel(12345) is None
-
-
 async def test_a_poison_row_does_not_hold_up_the_others(store, writer):
     class Oversized(str):
         __slots__ = ()

@@ -1,0 +1,218 @@
+"""Keeps what this worker reads in step with what is to be read and with who else is there.
+
+Every other second it joins what has become its own, and parts what has become others' once they read it. Who is there
+is `ingest.presence`' to say, who is to read what `ingest.assignment`'s, which login a channel has `ingest.logins`'.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Sequence
+
+import structlog
+
+from ingest.assignment import Assignment, assign
+from ingest.logins import Logins
+from ingest.presence import Presence
+from ingest.rules import ChannelRules
+from ingest.settings import IngestSettings
+from ingest.source import ChannelReading, ChatSource
+from store.errors import StoreUnavailable
+from store.session import Session
+from store.wanted import WantedChannel, WantedChannels
+from store.workers import Workers
+
+log = structlog.get_logger(__name__)
+
+
+class Follower:
+    """Follows the assignment of channels to workers.
+
+    Attributes:
+        seeded: the channels of the settings that were not among those to read before.
+
+    Args:
+        source: whose channels it keeps.
+        presence: this worker among the others.
+        wanted: what is to be read.
+        settings: how often it looks, and what it adds to what is to be read.
+        lines: gives how many lines this worker has received.
+        obey: told of what is kept of each channel.
+    """
+
+    def __init__(
+        self,
+        source: ChatSource,
+        presence: Presence,
+        wanted: WantedChannels,
+        settings: IngestSettings,
+        *,
+        lines: Callable[[], int],
+        obey: Callable[[ChannelRules], None],
+    ) -> None:
+        self.seeded: list[str] = []
+        self._source = source
+        self._presence = presence
+        self._wanted = wanted
+        self._settings = settings
+        self._lines = lines
+        self._obey = obey
+        self._logins = Logins(wanted)
+        self._leaving = asyncio.Event()
+        self._seeds = settings.channels
+        self._mine: set[str] = set()
+        self._others_since: dict[str, float] = {}
+        self._strangers: dict[str, str] = {}
+        self._decided_by: tuple[list[str], frozenset[str]] | None = None
+        self._assignment: Assignment = {}
+
+    @classmethod
+    async def open(
+        cls,
+        session: Session,
+        source: ChatSource,
+        settings: IngestSettings,
+        *,
+        lines: Callable[[], int],
+        obey: Callable[[ChannelRules], None],
+    ) -> Follower:
+        """Prepare the statements.
+
+        Raises:
+            StoreError: a table is missing.
+            StoreUnavailable: Cassandra cannot answer.
+        """
+        presence, wanted = Presence(await Workers.open(session), settings), await WantedChannels.open(session)
+        return cls(source, presence, wanted, settings, lines=lines, obey=obey)
+
+    def leave(self) -> None:
+        """Have `run` hand over what this worker reads, and end."""
+        self._leaving.set()
+
+    async def run(self) -> None:
+        """Follow until `leave` is called; then hand over, and stop the source.
+
+        Raises:
+            WorkerNameTaken: another worker, which was started earlier, is called the same.
+        """
+        try:
+            while not self._leaving.is_set():
+                await self._look()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(self._settings.worker_heartbeat):
+                        await self._leaving.wait()
+            await self._hand_over()
+        finally:
+            await self._presence.end()
+        await self._source.stop()
+
+    async def _hand_over(self) -> None:
+        """Read on until others read what this worker does, for a bounded time."""
+        self._presence.leaving = True
+        log.info("worker.leaving", worker=self._presence.name, channels=len(self._source.channels))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._settings.worker_handover):
+                await self._look()
+                while self._source.channels:
+                    await asyncio.sleep(self._settings.worker_heartbeat)
+                    await self._look()
+        if left := [reading.login for reading in self._source.channels]:
+            log.warning("worker.not_handed_over", channels=len(left), first=left[:10])
+        for login in left:
+            await self._source.part(login)
+
+    async def _look(self) -> None:
+        """Look once; while that cannot be done, all stays as it is."""
+        try:
+            await self._look_once()
+        except StoreUnavailable as error:
+            log.warning("worker.cannot_look", reason=str(error), channels=len(self._source.channels))
+
+    async def _look_once(self) -> None:
+        readings = self._source.channels
+        failing = {reading.login for reading in readings if reading.failure}
+        await self._presence.say(
+            readings,
+            wanted=len(self._mine) + len(self._strangers),
+            failed=len(failing) + len(self._strangers),
+            lines=self._lines(),
+        )
+        await self._seed()
+        present, channels = await asyncio.gather(self._presence.look(), self._wanted.all())
+        self._obey(ChannelRules.of(channels))
+        await self._learn(channels)
+        channels = _one_each(channels)
+        await self._logins.refresh(channels, failing)
+        self._assign([channel.name for channel in channels], present.names)
+        await self._move(channels, present.readers)
+
+    async def _seed(self) -> None:
+        """Add the channels of the settings to those that are to be read, once."""
+        if self._seeds:
+            before = {channel.name for channel in await self._wanted.all()}
+            self.seeded = [channel.name for channel in await self._wanted.add(self._seeds)]
+            self.seeded = [name for name in self.seeded if name not in before]
+            self._seeds = ()
+
+    async def _learn(self, channels: Sequence[WantedChannel]) -> None:
+        """Keep the ids that the source has learnt of channels that were added by their login."""
+        ids = {reading.login: reading.channel_id for reading in self._source.channels if reading.joined}
+        for channel in channels:
+            if channel.channel_id is None and (channel_id := ids.get(channel.name)) is not None:
+                await self._wanted.learn(channel, channel_id)
+
+    def _assign(self, names: list[str], workers: frozenset[str]) -> None:
+        """Share the channels out to the workers, if either have changed."""
+        if self._decided_by != (names, workers):
+            self._decided_by = names, workers
+            self._assignment = assign(names, workers, self._settings.ingest_redundancy)
+            log.info("worker.assignment", channels=len(names), workers=len(workers))
+
+    async def _move(self, channels: Sequence[WantedChannel], readers: dict[int, list[str]]) -> None:
+        """Join what is this worker's and part what is not, once those whose it is read it."""
+        by_login = {login: channel for channel in channels if (login := self._logins.of(channel)) is not None}
+        await self._part_strangers(by_login)
+        self._mine = {
+            login
+            for login, channel in by_login.items()
+            if self._presence.name in self._assignment[channel.name] and channel.name not in self._strangers
+        }
+        for login in self._mine - {reading.login for reading in self._source.channels}:
+            self._source.join(login)
+        for reading in list(self._source.channels):
+            wanted = by_login.get(reading.login)
+            if reading.login in self._mine:
+                self._others_since.pop(reading.login, None)
+            elif wanted is None or self._is_handed_over(reading, self._assignment[wanted.name], readers):
+                self._others_since.pop(reading.login, None)
+                await self._source.part(reading.login)
+
+    async def _part_strangers(self, by_login: dict[str, WantedChannel]) -> None:
+        """Part channels whose login has passed to someone else: their ids are not those that are wanted."""
+        self._strangers = {
+            name: login for name, login in self._strangers.items() if login in by_login and by_login[login].name == name
+        }
+        for reading in list(self._source.channels):
+            channel = by_login.get(reading.login)
+            if channel is None or None in (channel.channel_id, reading.channel_id):
+                continue
+            if channel.channel_id != reading.channel_id:
+                self._strangers[channel.name] = reading.login
+                ids = {"wanted_id": channel.channel_id, "found_id": reading.channel_id}
+                log.warning("channel.stranger", login=reading.login, **ids)
+                await self._source.part(reading.login)
+
+    def _is_handed_over(self, reading: ChannelReading, heirs: tuple[str, ...], readers: dict[int, list[str]]) -> bool:
+        """Say whether others read a channel that is theirs now, or have had long enough to."""
+        if reading.channel_id is None or not reading.joined:
+            return True
+        now = asyncio.get_running_loop().time()
+        since = self._others_since.setdefault(reading.login, now)
+        return set(heirs) <= set(readers.get(reading.channel_id, ())) or now - since >= self._settings.worker_handover
+
+
+def _one_each(channels: Sequence[WantedChannel]) -> list[WantedChannel]:
+    """Leave out channels that were added a second time, by their id and by a login."""
+    first = {channel.channel_id: channel.name for channel in reversed(channels)}
+    return [channel for channel in channels if channel.channel_id is None or first[channel.channel_id] == channel.name]
