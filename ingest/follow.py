@@ -14,7 +14,7 @@ import structlog
 
 from ingest.assignment import Assignment, assign
 from ingest.logins import Logins
-from ingest.presence import Presence
+from ingest.presence import Presence, Present
 from ingest.rules import ChannelRules
 from ingest.settings import IngestSettings
 from ingest.source import ChannelReading, ChatSource
@@ -62,7 +62,7 @@ class Follower:
         self._leaving = asyncio.Event()
         self._seeds = settings.channels
         self._mine: set[str] = set()
-        self._others_since: dict[str, float] = {}
+        self._others_since: dict[str, tuple[float, dict[str, int]]] = {}
         self._strangers: dict[str, str] = {}
         self._decided_by: tuple[list[str], frozenset[str]] | None = None
         self._assignment: Assignment = {}
@@ -145,7 +145,7 @@ class Follower:
         channels = _one_each(channels)
         await self._logins.refresh(channels, failing)
         self._assign([channel.name for channel in channels], present.names)
-        await self._move(channels, present.readers)
+        await self._move(channels, present)
 
     async def _seed(self) -> None:
         """Add the channels of the settings to those that are to be read, once."""
@@ -169,7 +169,7 @@ class Follower:
             self._assignment = assign(names, workers, self._settings.ingest_redundancy)
             log.info("worker.assignment", channels=len(names), workers=len(workers))
 
-    async def _move(self, channels: Sequence[WantedChannel], readers: dict[int, list[str]]) -> None:
+    async def _move(self, channels: Sequence[WantedChannel], present: Present) -> None:
         """Join what is this worker's and part what is not, once those whose it is read it."""
         by_login = {login: channel for channel in channels if (login := self._logins.of(channel)) is not None}
         await self._part_strangers(by_login)
@@ -184,7 +184,7 @@ class Follower:
             wanted = by_login.get(reading.login)
             if reading.login in self._mine:
                 self._others_since.pop(reading.login, None)
-            elif wanted is None or self._is_handed_over(reading, self._assignment[wanted.name], readers):
+            elif wanted is None or self._is_handed_over(reading, self._assignment[wanted.name], present):
                 self._others_since.pop(reading.login, None)
                 await self._source.part(reading.login)
 
@@ -203,13 +203,18 @@ class Follower:
                 log.warning("channel.stranger", login=reading.login, **ids)
                 await self._source.part(reading.login)
 
-    def _is_handed_over(self, reading: ChannelReading, heirs: tuple[str, ...], readers: dict[int, list[str]]) -> bool:
-        """Say whether others read a channel that is theirs now, or have had long enough to."""
+    def _is_handed_over(self, reading: ChannelReading, heirs: tuple[str, ...], present: Present) -> bool:
+        """Say whether others read a channel that is theirs now, or have had long enough to.
+
+        What they said before this worker took it for theirs does not count: they may have taken it for this worker's.
+        """
         if reading.channel_id is None or not reading.joined:
             return True
         now = asyncio.get_running_loop().time()
-        since = self._others_since.setdefault(reading.login, now)
-        return set(heirs) <= set(readers.get(reading.channel_id, ())) or now - since >= self._settings.worker_handover
+        since, said_before = self._others_since.setdefault(reading.login, (now, present.said_ms))
+        readers = present.readers.get(reading.channel_id, [])
+        confirmed = all(heir in readers and present.said_ms[heir] > said_before.get(heir, -1) for heir in heirs)
+        return confirmed or now - since >= self._settings.worker_handover
 
 
 def _one_each(channels: Sequence[WantedChannel]) -> list[WantedChannel]:

@@ -32,10 +32,12 @@ class Present:
     Attributes:
         names: the workers to whom channels can be assigned.
         readers: who says that he reads a channel, by its id.
+        said_ms: by worker, when he said so, Unix milliseconds by his own clock.
     """
 
     names: frozenset[str]
     readers: dict[int, list[str]]
+    said_ms: dict[str, int]
 
 
 class Presence:
@@ -100,7 +102,9 @@ class Presence:
         if now < self._amnesty_until:
             live |= self._live - {row.name for row in rows if row.leaving}
         self._looked_at, self._live = now, live
-        return Present(live - {self.name} if self.leaving else live | {self.name}, readers(rows))
+        names = live - {self.name} if self.leaving else live | {self.name}
+        said_ms = {row.name: row.seen_ms for row in sorted(rows, key=lambda row: row.seen_ms)}
+        return Present(names, readers(rows), said_ms)
 
     async def end(self) -> None:
         """Take this worker's row away, if Cassandra answers soon; if not, the row expires."""

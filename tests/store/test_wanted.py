@@ -52,7 +52,7 @@ async def test_an_id_finds_its_login_in_what_was_seen(wanted, writer):
     await wanted.add(["id:501"])
     [standing] = await wanted.standing()
     assert (standing.channel.channel_id, standing.login, standing.readers) == (501, "ada_lift", ())
-    with pytest.raises(WantedError, match="nobody was seen here under id:77.*add the channel by its login"):
+    with pytest.raises(WantedError, match=r"nobody was seen here under id:77.*add the channel by its login"):
         await wanted.add(["demo", "id:77"])
     assert await names(wanted) == ["id:501"]
 
