@@ -1,7 +1,8 @@
 """Keeps what this worker reads in step with what is to be read and with who else is there.
 
 Every other second it joins what has become its own, and parts what has become others' once they read it. Who is there
-is `ingest.presence`' to say, who is to read what `ingest.assignment`'s, which login a channel has `ingest.logins`'.
+is `ingest.presence`' to say, who is to read what `ingest.assignment`'s, which login a channel has `ingest.logins`', and
+when one may be parted `ingest.handover`'s.
 """
 
 from __future__ import annotations
@@ -13,11 +14,12 @@ from collections.abc import Callable, Sequence
 import structlog
 
 from ingest.assignment import Assignment, assign
+from ingest.handover import Handover
 from ingest.logins import Logins
 from ingest.presence import Presence, Present
 from ingest.rules import ChannelRules
 from ingest.settings import IngestSettings
-from ingest.source import ChannelReading, ChatSource
+from ingest.source import ChatSource
 from store.errors import StoreUnavailable
 from store.session import Session
 from store.wanted import WantedChannel, WantedChannels
@@ -62,7 +64,8 @@ class Follower:
         self._leaving = asyncio.Event()
         self._seeds = settings.channels
         self._mine: set[str] = set()
-        self._others_since: dict[str, tuple[float, dict[str, int]]] = {}
+        self._handover = Handover(settings.worker_handover)
+        self._is_alone = True
         self._strangers: dict[str, str] = {}
         self._decided_by: tuple[list[str], frozenset[str]] | None = None
         self._assignment: Assignment = {}
@@ -113,21 +116,23 @@ class Follower:
         log.info("worker.leaving", worker=self._presence.name, channels=len(self._source.channels))
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._settings.worker_handover):
-                await self._look()
-                while self._source.channels:
+                while await self._look() or not self._is_alone:
+                    if not self._source.channels:
+                        break
                     await asyncio.sleep(self._settings.worker_heartbeat)
-                    await self._look()
         if left := [reading.login for reading in self._source.channels]:
             log.warning("worker.not_handed_over", channels=len(left), first=left[:10])
         for login in left:
             await self._source.part(login)
 
-    async def _look(self) -> None:
-        """Look once; while that cannot be done, all stays as it is."""
+    async def _look(self) -> bool:
+        """Look once, and say whether that could be done; while it cannot, all stays as it is."""
         try:
             await self._look_once()
         except StoreUnavailable as error:
             log.warning("worker.cannot_look", reason=str(error), channels=len(self._source.channels))
+            return False
+        return True
 
     async def _look_once(self) -> None:
         readings = self._source.channels
@@ -140,6 +145,7 @@ class Follower:
         )
         await self._seed()
         present, channels = await asyncio.gather(self._presence.look(), self._wanted.all())
+        self._is_alone = present.names <= {self._presence.name}
         self._obey(ChannelRules.of(channels))
         await self._learn(channels)
         channels = _one_each(channels)
@@ -168,6 +174,8 @@ class Follower:
             self._decided_by = names, workers
             self._assignment = assign(names, workers, self._settings.ingest_redundancy)
             log.info("worker.assignment", channels=len(names), workers=len(workers))
+            if not names:
+                log.warning("worker.no_channels", advice="add some with `logstv channels add NAME`")
 
     async def _move(self, channels: Sequence[WantedChannel], present: Present) -> None:
         """Join what is this worker's and part what is not, once those whose it is read it."""
@@ -183,9 +191,9 @@ class Follower:
         for reading in list(self._source.channels):
             wanted = by_login.get(reading.login)
             if reading.login in self._mine:
-                self._others_since.pop(reading.login, None)
-            elif wanted is None or self._is_handed_over(reading, self._assignment[wanted.name], present):
-                self._others_since.pop(reading.login, None)
+                self._handover.forget(reading.login)
+            elif wanted is None or self._handover.is_done(reading, self._assignment[wanted.name], present):
+                self._handover.forget(reading.login)
                 await self._source.part(reading.login)
 
     async def _part_strangers(self, by_login: dict[str, WantedChannel]) -> None:
@@ -202,19 +210,6 @@ class Follower:
                 ids = {"wanted_id": channel.channel_id, "found_id": reading.channel_id}
                 log.warning("channel.stranger", login=reading.login, **ids)
                 await self._source.part(reading.login)
-
-    def _is_handed_over(self, reading: ChannelReading, heirs: tuple[str, ...], present: Present) -> bool:
-        """Say whether others read a channel that is theirs now, or have had long enough to.
-
-        What they said before this worker took it for theirs does not count: they may have taken it for this worker's.
-        """
-        if reading.channel_id is None or not reading.joined:
-            return True
-        now = asyncio.get_running_loop().time()
-        since, said_before = self._others_since.setdefault(reading.login, (now, present.said_ms))
-        readers = present.readers.get(reading.channel_id, [])
-        confirmed = all(heir in readers and present.said_ms[heir] > said_before.get(heir, -1) for heir in heirs)
-        return confirmed or now - since >= self._settings.worker_handover
 
 
 def _one_each(channels: Sequence[WantedChannel]) -> list[WantedChannel]:
