@@ -15,7 +15,7 @@ import structlog
 
 from ingest.assignment import Assignment, assign
 from ingest.handover import Handover
-from ingest.logins import Logins
+from ingest.logins import Logins, Strangers
 from ingest.presence import Presence, Present
 from ingest.rules import ChannelRules
 from ingest.settings import IngestSettings
@@ -66,7 +66,7 @@ class Follower:
         self._mine: set[str] = set()
         self._handover = Handover(settings.worker_handover)
         self._is_alone = True
-        self._strangers: dict[str, str] = {}
+        self._strangers = Strangers()
         self._decided_by: tuple[list[str], frozenset[str]] | None = None
         self._assignment: Assignment = {}
 
@@ -139,8 +139,8 @@ class Follower:
         failing = {reading.login for reading in readings if reading.failure}
         await self._presence.say(
             readings,
-            wanted=len(self._mine) + len(self._strangers),
-            failed=len(failing) + len(self._strangers),
+            wanted=len(self._mine) + len(self._strangers.logins),
+            failed=len(failing) + len(self._strangers.logins),
             lines=self._lines(),
         )
         await self._seed()
@@ -180,11 +180,11 @@ class Follower:
     async def _move(self, channels: Sequence[WantedChannel], present: Present) -> None:
         """Join what is this worker's and part what is not, once those whose it is read it."""
         by_login = {login: channel for channel in channels if (login := self._logins.of(channel)) is not None}
-        await self._part_strangers(by_login)
+        await self._strangers.part(self._source, by_login)
         self._mine = {
             login
             for login, channel in by_login.items()
-            if self._presence.name in self._assignment[channel.name] and channel.name not in self._strangers
+            if self._presence.name in self._assignment[channel.name] and channel.name not in self._strangers.logins
         }
         for login in self._mine - {reading.login for reading in self._source.channels}:
             self._source.join(login)
@@ -194,21 +194,6 @@ class Follower:
                 self._handover.forget(reading.login)
             elif wanted is None or self._handover.is_done(reading, self._assignment[wanted.name], present):
                 self._handover.forget(reading.login)
-                await self._source.part(reading.login)
-
-    async def _part_strangers(self, by_login: dict[str, WantedChannel]) -> None:
-        """Part channels whose login has passed to someone else: their ids are not those that are wanted."""
-        self._strangers = {
-            name: login for name, login in self._strangers.items() if login in by_login and by_login[login].name == name
-        }
-        for reading in list(self._source.channels):
-            channel = by_login.get(reading.login)
-            if channel is None or None in (channel.channel_id, reading.channel_id):
-                continue
-            if channel.channel_id != reading.channel_id:
-                self._strangers[channel.name] = reading.login
-                ids = {"wanted_id": channel.channel_id, "found_id": reading.channel_id}
-                log.warning("channel.stranger", login=reading.login, **ids)
                 await self._source.part(reading.login)
 
 
