@@ -64,7 +64,7 @@ class Follower:
         self._leaving = asyncio.Event()
         self._seeds = settings.channels
         self._mine: set[str] = set()
-        self._handover = Handover(settings.worker_handover)
+        self._handover = Handover(settings.worker_handover, 10.0 / settings.irc_joins_per_10s)
         self._is_alone = True
         self._strangers = Strangers()
         self._decided_by: tuple[list[str], frozenset[str]] | None = None

@@ -12,11 +12,13 @@ class Handover:
     """The channels that this worker reads on until others do.
 
     Args:
-        longest_seconds: after which a channel is parted although nobody says that he reads it.
+        longest_seconds: how long the heirs are waited for, besides the time that their joins take.
+        join_seconds: how long each of these takes by what the chat server allows.
     """
 
-    def __init__(self, longest_seconds: float) -> None:
+    def __init__(self, longest_seconds: float, join_seconds: float) -> None:
         self._longest = longest_seconds
+        self._join = join_seconds
         self._begun: dict[str, tuple[float, dict[str, int]]] = {}
 
     def forget(self, login: str) -> None:
@@ -37,7 +39,10 @@ class Handover:
         if reading.channel_id is None or not reading.joined:
             return True
         now = asyncio.get_running_loop().time()
-        begun, said_before = self._begun.setdefault(reading.login, (now, present.said_ms))
+        said = {name: worker.seen_ms for name, worker in present.workers.items()}
+        begun, said_before = self._begun.setdefault(reading.login, (now, said))
         readers = present.readers.get(reading.channel_id, [])
-        confirmed = all(heir in readers and present.said_ms[heir] > said_before.get(heir, -1) for heir in heirs)
-        return confirmed or now - begun >= self._longest
+        if all(heir in readers and said[heir] > said_before.get(heir, -1) for heir in heirs):
+            return True
+        joins = max((present.workers[heir].wanted for heir in heirs if heir in present.workers), default=0)
+        return now - begun >= self._longest + joins * self._join

@@ -31,13 +31,13 @@ class Present:
 
     Attributes:
         names: the workers to whom channels can be assigned.
+        workers: what each says of himself, by name; also those who are leaving.
         readers: who says that he reads a channel, by its id.
-        said_ms: by worker, when he said so, Unix milliseconds by his own clock.
     """
 
     names: frozenset[str]
+    workers: dict[str, Worker]
     readers: dict[int, list[str]]
-    said_ms: dict[str, int]
 
 
 class Presence:
@@ -103,8 +103,7 @@ class Presence:
             live |= self._live - {row.name for row in rows if row.leaving}
         self._looked_at, self._live = now, live
         names = live - {self.name} if self.leaving else live | {self.name}
-        said_ms = {row.name: row.seen_ms for row in sorted(rows, key=lambda row: row.seen_ms)}
-        return Present(names, readers(rows), said_ms)
+        return Present(names, {row.name: row for row in sorted(rows, key=lambda row: row.seen_ms)}, readers(rows))
 
     async def end(self) -> None:
         """Take this worker's row away, if Cassandra answers soon; if not, the row expires."""

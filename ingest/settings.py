@@ -44,7 +44,7 @@ class IngestSettings(BaseSettings):
         default=15.0,
         ge=0,
         le=600,
-        description="Seconds that a worker goes on reading a channel at most, until another one reads it.",
+        description="Seconds that a worker that ends waits at most for others to read its channels.",
     )
     ingest_redundancy: int = Field(
         default=2, ge=1, le=2, description="How many workers read each channel, as far as there are so many: 1 or 2."
