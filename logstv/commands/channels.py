@@ -68,7 +68,7 @@ def show(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON ar
     if as_json:
         typer.echo(orjson.dumps([_record(each) for each in channels]).decode())
     elif channels:
-        Console(soft_wrap=True).print(_table(channels))
+        Console(soft_wrap=True, markup=False, highlight=False).print(_table(channels))
     else:
         typer.echo("No channel is to be read: add some with `logstv channels add NAME`.")
 

@@ -30,7 +30,7 @@ def workers(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON
     if as_json:
         typer.echo(orjson.dumps([_record(worker, logins, now_ms) for worker in found]).decode())
     elif found:
-        Console(soft_wrap=True).print(_table(found, logins, now_ms))
+        Console(soft_wrap=True, markup=False, highlight=False).print(_table(found, logins, now_ms))
     else:
         typer.echo("No worker is there: start one with `logstv ingest`.")
 
