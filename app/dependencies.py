@@ -72,7 +72,7 @@ async def only_documented(request: Request) -> None:
         return
     route = request.scope["route"]
     assert isinstance(route, APIRoute)
-    documented = request.app.openapi()["paths"][route.path_format]["get"].get("parameters", [])
+    documented = request.app.openapi()["paths"][route.path_format][request.method.lower()].get("parameters", [])
     known = [parameter["name"] for parameter in documented if parameter["in"] == "query"]
     for name in given:
         if name not in known:

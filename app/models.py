@@ -129,6 +129,68 @@ class NamesBody(BaseModel):
     names: list[NameBody]
 
 
+class WantedChannelBody(BaseModel):
+    """A channel that is to be read."""
+
+    name: str = Field(description="As it was added: a login, or `id:` and Twitch's number.")
+    id: str | None = Field(description="Twitch's id; null until a worker has learnt it.")
+    login: str | None = Field(description="Its newest login.")
+    added: str = Field(description="When it was added.")
+    retentionDays: int | None = Field(  # noqa: N815
+        description="How long its lines are kept: days, 0 for ever, null as long as the tables say."
+    )
+    without: list[str] = Field(description="The types of message that are not kept.", examples=[["clearchat"]])
+    readers: list[str] = Field(description="The workers that read it now.")
+
+
+class WantedChannelsBody(BaseModel):
+    """Channels that are to be read."""
+
+    channels: list[WantedChannelBody]
+
+
+_CHANNEL_NAMES = Field(
+    min_length=1, max_length=1000, description="Logins, or `id:` and Twitch's number.", examples=[["moonbase"]]
+)
+
+
+class RemoveChannelsBody(BaseModel):
+    """Channels to read no more."""
+
+    model_config = ConfigDict(
+        extra="forbid", strict=True, json_schema_extra={"examples": [{"channels": ["moonbase", "id:71092938"]}]}
+    )
+
+    channels: list[str] = _CHANNEL_NAMES
+
+
+class AddChannelsBody(BaseModel):
+    """Channels to read, and what is kept of them; what is not said stays as it is."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        json_schema_extra={"examples": [{"channels": ["moonbase"], "retentionDays": 30, "without": ["clearchat"]}]},
+    )
+
+    channels: list[str] = _CHANNEL_NAMES
+    retentionDays: int | None = Field(  # noqa: N815
+        default=None, description="Days, 0 for ever, null as long as the tables say.", examples=[30]
+    )
+    types: list[str] | None = Field(
+        default=None, description="The only types of message to keep.", examples=[["privmsg", "usernotice"]]
+    )
+    without: list[str] | None = Field(
+        default=None, description="The types not to keep; not together with `types`.", examples=[["clearchat"]]
+    )
+
+
+class RemovedChannelsBody(BaseModel):
+    """Channels that are read no more."""
+
+    removed: list[str] = Field(description="Those that were read until now, by the names they were added by.")
+
+
 class HealthBody(BaseModel):
     """How the service is."""
 

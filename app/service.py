@@ -18,7 +18,7 @@ from app.compatible.doorway import CAPABILITIES_HEADER, Doorway
 from app.dependencies import HEAD, Shared
 from app.models import CompatibleLines
 from app.problems import ProblemBody
-from app.routes import compatible, directory, health, logs
+from app.routes import admin, compatible, compatible_admin, directory, health, logs
 from app.settings import AppSettings
 from store.errors import StoreError
 from store.settings import StoreSettings
@@ -67,7 +67,14 @@ def create_app(store_settings: StoreSettings, settings: AppSettings) -> FastAPI:
         redirect_slashes=False,
     )
     problems.install(app)
-    for router in (logs.router, directory.router, health.router, *compatible.ROUTERS):
+    for router in (
+        logs.router,
+        directory.router,
+        admin.router,
+        compatible_admin.router,
+        health.router,
+        *compatible.ROUTERS,
+    ):
         app.include_router(router)
     app.add_middleware(Doorway)
     app.add_middleware(_Headers)

@@ -131,7 +131,7 @@ class Writer:
         width_of: Callable[[Shape, Key, int], Width] = always_default,
         clock_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
-        self.retention = retention
+        self._retention = retention
         self._session = session
         self._sightings = sightings
         self._inserts = inserts
@@ -168,6 +168,17 @@ class Writer:
         kept = retention or await Retention.of_tables(session)
         return cls(session, kept, await Sightings.open(session), inserts, width_of=width_of)
 
+    @property
+    def retention(self) -> Retention:
+        """How long new lines are kept."""
+        return self._retention
+
+    @retention.setter
+    def retention(self, retention: Retention) -> None:
+        if retention != self._retention:
+            self._retention = retention
+            self._known.clear()  # an index row has to outlive the lines that come from now on
+
     async def write(self, messages: Sequence[Message]) -> Written:
         """Write messages; when this returns, every row of all that were not refused is acknowledged.
 
@@ -177,7 +188,7 @@ class Writer:
         outcome = Written()
         buckets: dict[Bucket, BoundStatement] = {}
         partitions: dict[Bucket, _Partition] = {}
-        now_ms = self._clock_ms()
+        now_ms, retention = self._clock_ms(), self._retention
         for message in messages:
             reason = self._place(message, now_ms, buckets, partitions)
             if reason is not None:
@@ -188,7 +199,8 @@ class Writer:
         before = [*buckets.values(), *self._sightings.statements(due)]
         if before:
             await self._send(map(_Partition.of, before), Written())
-            self._remember(buckets)
+            if self._retention is retention:
+                self._remember(buckets)
             self._sightings.written(due)
         # One partition after the other: the server makes one mutation of its rows in a batch.
         await self._send(partitions.values(), outcome)
@@ -226,9 +238,10 @@ class Writer:
         packed = rows.pack(message)
         users = message.users
         timestamp = rows.bigint(sent_ms * 1000)
+        kept = self._retention.of_channel(message.channel_id, message.channel_login)
         placed = False
         for shape in SHAPES:
-            ttl = self.retention.ttl(shape, sent_ms, now_ms)
+            ttl = self._retention.ttl(shape, sent_ms, now_ms, kept)
             if ttl is None:
                 continue
             placed = True
@@ -239,7 +252,7 @@ class Writer:
                 start = width.start(sent_ms)
                 bucket = (shape.name, key, start)
                 if bucket not in self._known and bucket not in buckets:
-                    life = self.retention.ttl(shape, width.end(start), now_ms)
+                    life = self._retention.bucket_ttl(shape, width.end(start), now_ms, kept)
                     buckets[bucket] = insert_bucket.bind((*key, start, width.value, life))
                 values = [*rows.row_values(shape, key, start, packed), timestamp, ttl_value]
                 partition = partitions.get(bucket)

@@ -63,8 +63,8 @@ async def _up(store: StoreSettings, ingest: IngestSettings, api: AppSettings, de
             ingest = ingest.model_copy(update={"irc_url": f"irc://127.0.0.1:{server.port}", "transport": "irc"})
         async with asyncio.TaskGroup() as group:
             group.create_task(serve(store, api, started=lambda: _say_where_to_look(api, ingest)))
-            if ingest.channels:
-                group.create_task(work(store, ingest, NodeSettings().data_dir))
+            # What was made up is not asked of Twitch the next time.
+            group.create_task(work(store, ingest, NodeSettings().data_dir, seeds_stay=demo_rate is None))
 
 
 def _say_where_to_look(api: AppSettings, ingest: IngestSettings) -> None:
@@ -74,7 +74,7 @@ def _say_where_to_look(api: AppSettings, ingest: IngestSettings) -> None:
     for login in ingest.channels[:3]:
         console.print(f"  the log of {login}:  {root}/v1/channels/{login}/messages?limit=10")
     if not ingest.channels:
-        console.print("  it reads no channel yet: start it with --channel NAME")
+        console.print("  add a channel to read:  logstv channels add NAME")
     if ingest.irc_url.startswith("irc://127.0.0.1"):
         where = ingest.irc_url.removeprefix("irc://")
         console.print(f"  say something:  printf 'NICK you\\r\\nPRIVMSG #{ingest.channels[0]} :hello\\r\\n' | nc -q1 "

@@ -19,6 +19,7 @@ def references(part) -> set[str]:
 
 def test_every_route_says_what_it_does_and_how_it_goes_wrong():
     assert {path for path, _ in OPERATIONS} == {
+        "/admin/channels",
         "/api/v2/recent-messages/{login}",
         "/capabilities",
         "/channels",
@@ -26,6 +27,7 @@ def test_every_route_says_what_it_does_and_how_it_goes_wrong():
         "/list",
         "/namehistory/{user_id}",
         "/readyz",
+        "/v1/admin/channels",
         "/v1/channels",
         "/v1/channels/{channel}/days",
         "/v1/channels/{channel}/messages",
@@ -56,6 +58,9 @@ def test_every_route_says_what_it_does_and_how_it_goes_wrong():
         elif operation["tags"] == ["compatible"]:
             assert path == "/capabilities" or {"200", "503"} <= declared
             assert "application/problem+json" not in str(operation["responses"])
+        if "admin" in path:
+            assert {"400", "403", "503"} <= declared
+            assert ("requestBody" in operation) == (operation is not DOCUMENT["paths"][path].get("get"))
 
 
 def test_every_parameter_is_described_and_every_reference_leads_somewhere():

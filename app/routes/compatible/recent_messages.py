@@ -53,8 +53,7 @@ async def recent_messages(
     if found and params.before is not None:
         following = Log(CHANNEL, (channel_id,), params.before, newest_first=False)
         later = (await store.reader.page(following, limit=MOST)).messages
-    channel = await store.directory.channel(channel_id)
-    joined = channel is not None and channel.reader is not None
+    joined = channel_id in await store.directory.readers()
     return _answer(exported(found[::-1], later, params), joined=joined)
 
 
