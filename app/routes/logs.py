@@ -5,24 +5,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
-from urllib.parse import urlencode
 
 import structlog
 from fastapi import APIRouter, Header, Path, Query, Request
 from fastapi.responses import Response, StreamingResponse
 
-from app import render
+from app import pages
 from app.dependencies import OnlyDocumented, Shared, SharedDependency, is_head
 from app.errors import BadRequest
-from app.json import dump
-from app.models import PageBody
 from app.params import Format, LogParams, Order
 from app.policy import allow_user_log
 from app.problems import declared
 from store.cursor import Cursor
 from store.errors import StoreError
 from store.message import Message
-from store.reader import Log, Page
+from store.reader import Log
 from store.shapes import CHANNEL, CHANNEL_USER, USER
 
 log = structlog.get_logger(__name__)
@@ -34,21 +31,8 @@ UserPath = Annotated[str, Path(description="A login, or `id:` and Twitch's numbe
 AdminKey = Annotated[str, Header(description="The admin's key, where the policy of the instance says `admin`.")]
 Params = Annotated[LogParams, Query()]
 
-_NDJSON = "application/x-ndjson"
 _AT_ONCE = 100  # lines written before others have their turn
-_BY_ACCEPT = {"vary": "accept"}
-_FORMATS: dict[int | str, dict[str, Any]] = {
-    200: {
-        "description": "A page; with `format=ndjson` and neither `limit` nor `cursor`, the whole range as a stream.",
-        "model": PageBody,
-        "headers": {"Link": {"description": "`next` and `prev` (RFC 8288)", "schema": {"type": "string"}}},
-        "content": {
-            _NDJSON: {"schema": {"type": "string"}},
-            "text/plain": {"schema": {"type": "string"}},
-        },
-    },
-    **declared(400, 404, 503),
-}
+_FORMATS: dict[int | str, dict[str, Any]] = {200: pages.DOCUMENTED, **declared(400, 404, 503)}
 
 
 @router.get("/channels/{channel}/messages", summary="The log of a channel", responses=_FORMATS)
@@ -89,7 +73,7 @@ async def _answer(request: Request, shared: Shared, params: LogParams, asked: Lo
     """Read what is asked for and write it in the format that is asked for."""
     store, accept = shared.open_store(), params.filter()
     wanted = accept.accept() if accept else None
-    form = params.format or _accepted(request.headers.get("accept", ""))
+    form = pages.format_of(request, params.format)
     cursor = None
     if params.cursor is not None:
         cursor = Cursor.decode(params.cursor, asked.shape, asked.key)
@@ -99,37 +83,11 @@ async def _answer(request: Request, shared: Shared, params: LogParams, asked: Lo
         # What goes wrong at once is still a problem, not a broken answer.
         first: list[Message] = await anext(pieces, [])
         body = iter(()) if is_head(request) else _ndjson(first, pieces)
-        return StreamingResponse(body, media_type=_NDJSON, headers=_BY_ACCEPT)
+        return StreamingResponse(body, media_type=pages.NDJSON, headers=pages.BY_ACCEPT)
     page = await store.reader.page(
         asked, limit=params.limit, cursor=cursor, accept=wanted, budget_seconds=shared.settings.search_seconds
     )
-    return _page(request, page, form)
-
-
-def _page(request: Request, page: Page, form: Format) -> Response:
-    links = ", ".join(
-        f'<{_with_cursor(request, cursor)}>; rel="{relation}"'
-        for relation, cursor in (("next", page.next), ("prev", page.previous))
-        if cursor is not None
-    )
-    headers = {**_BY_ACCEPT, "link": links} if links else _BY_ACCEPT
-    if form is Format.JSON:
-        body = dump(
-            {
-                "messages": [render.as_json(message) for message in page.messages],
-                "page": {"next": page.next, "previous": page.previous},
-                "gaps": [],
-            }
-        )
-        return Response(body, media_type="application/json", headers=headers)
-    if form is Format.NDJSON:
-        return Response(_records(page.messages), media_type=_NDJSON, headers=headers)
-    if form is Format.RAW:
-        lines = [render.as_raw(message) for message in page.messages]
-    else:
-        lines = [render.as_text(message).encode() for message in page.messages]
-    body = b"".join(line + b"\r\n" for line in lines)
-    return Response(body, media_type="text/plain; charset=utf-8", headers=headers)
+    return pages.response(page, form, pages.links_of(request))
 
 
 async def _ndjson(first: list[Message], pieces: AsyncIterator[list[Message]]) -> AsyncIterator[bytes]:
@@ -137,29 +95,12 @@ async def _ndjson(first: list[Message], pieces: AsyncIterator[list[Message]]) ->
     try:
         while first:
             for start in range(0, len(first), _AT_ONCE):
-                yield _records(first[start : start + _AT_ONCE])
+                yield pages.records(first[start : start + _AT_ONCE])
                 await asyncio.sleep(0)  # whoever asked for a page does not wait for a whole piece
             first = await anext(pieces, [])
     except StoreError as error:
         log.error("stream.broken", reason=str(error))
         raise
-
-
-def _records(messages: list[Message]) -> bytes:
-    return b"".join(dump(render.as_json(message)) + b"\n" for message in messages)
-
-
-def _accepted(accept: str) -> Format:
-    """Choose a format by the header; JSON for whoever has no wish that we can meet."""
-    for part in accept.lower().split(","):
-        kind = part.partition(";")[0].strip()
-        if kind in ("application/x-ndjson", "application/jsonl"):
-            return Format.NDJSON
-        if kind == "text/plain":
-            return Format.TEXT
-        if kind in ("application/json", "*/*"):
-            return Format.JSON
-    return Format.JSON
 
 
 def _same_walk(params: LogParams, cursor: Cursor) -> None:
@@ -172,8 +113,3 @@ def _same_walk(params: LogParams, cursor: Cursor) -> None:
         raise BadRequest("the cursor carries the range of its walk: leave from and to away, or give the same ones")
     if params.order is not None and (params.order is Order.DESC) != cursor.newest_first:
         raise BadRequest("the cursor carries the order of its walk: leave order away, or give the same one")
-
-
-def _with_cursor(request: Request, cursor: str) -> str:
-    kept = [(name, value) for name, value in request.query_params.multi_items() if name != "cursor"]
-    return f"{request.url.path}?{urlencode([*kept, ('cursor', cursor)])}"

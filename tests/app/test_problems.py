@@ -2,15 +2,18 @@ from __future__ import annotations
 
 import logging
 
+from support import lines
 from support.cassandra import unused_ports
 from support.flaky import Door
 from support.serving import served, until_ready
 
 from app.problems import ProblemBody
 from store.directory import Directory
+from store.message import Message
 
 LOG = "/v1/channels/moonbase/messages"
-FILLED = {"channel": "moonbase", "user": "ada_lift", "login": "ada_lift"}
+FIRST = str(Message.parse(lines.privmsg("line 0", number=0)).sent)
+FILLED = {"channel": "moonbase", "user": "ada_lift", "login": "ada_lift", "sent": FIRST}
 
 
 def assert_problem(answer, status: int, code: str) -> None:
@@ -32,7 +35,7 @@ async def routes(client) -> list[str]:
 
 async def test_every_route_refuses_what_it_does_not_know_in_one_shape(client):
     asked = await routes(client)
-    assert len(asked) == 9
+    assert len(asked) == 10
     for route in asked:
         assert_problem(await client.get(route, params={"nonsense": "1"}), 400, "invalid_request")
         wrong = await client.delete(route)

@@ -1,0 +1,98 @@
+"""Writes a page of a log in the format that is asked for, with its cursors in `Link` headers.
+
+What a single line looks like is `app.render`'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import urlencode
+
+from fastapi import Request
+from fastapi.responses import Response
+
+from app import render
+from app.json import dump
+from app.models import PageBody
+from app.params import Format
+from store.message import Message
+from store.reader import Page
+
+NDJSON = "application/x-ndjson"
+BY_ACCEPT = {"vary": "accept"}
+DOCUMENTED: dict[str, Any] = {
+    "description": "A page; of a log with `format=ndjson` and neither `limit` nor `cursor`, the whole range, streamed.",
+    "model": PageBody,
+    "headers": {"Link": {"description": "`next` and `prev` (RFC 8288)", "schema": {"type": "string"}}},
+    "content": {
+        NDJSON: {"schema": {"type": "string"}},
+        "text/plain": {"schema": {"type": "string"}},
+    },
+}
+"""What OpenAPI says of an answer that is a page."""
+
+
+def links_of(request: Request) -> str:
+    """Give the address to which the cursors of a log's page belong: the one that was asked, but for the cursor."""
+    kept = [(name, value) for name, value in request.query_params.multi_items() if name != "cursor"]
+    return address(request.url.path, kept)
+
+
+def address(path: str, query: Iterable[tuple[str, str]]) -> str:
+    """Give a path and query to which a cursor can be added."""
+    kept = urlencode(list(query))
+    return f"{path}?{kept}&" if kept else f"{path}?"
+
+
+def response(page: Page, form: Format, links: str) -> Response:
+    """Give the answer that is a page.
+
+    Args:
+        page: what was read.
+        form: how to write it.
+        links: the address to which its cursors belong, as `address` gives it.
+    """
+    linked = ", ".join(
+        f'<{links}{urlencode({"cursor": cursor})}>; rel="{relation}"'
+        for relation, cursor in (("next", page.next), ("prev", page.previous))
+        if cursor is not None
+    )
+    headers = {**BY_ACCEPT, "link": linked} if linked else BY_ACCEPT
+    if form is Format.JSON:
+        body = dump(
+            {
+                "messages": [render.as_json(message) for message in page.messages],
+                "page": {"next": page.next, "previous": page.previous},
+                "gaps": [],
+            }
+        )
+        return Response(body, media_type="application/json", headers=headers)
+    if form is Format.NDJSON:
+        return Response(records(page.messages), media_type=NDJSON, headers=headers)
+    if form is Format.RAW:
+        lines = [render.as_raw(message) for message in page.messages]
+    else:
+        lines = [render.as_text(message).encode() for message in page.messages]
+    body = b"".join(line + b"\r\n" for line in lines)
+    return Response(body, media_type="text/plain; charset=utf-8", headers=headers)
+
+
+def records(messages: Iterable[Message]) -> bytes:
+    """Write messages as one JSON object a line."""
+    return b"".join(dump(render.as_json(message)) + b"\n" for message in messages)
+
+
+def format_of(request: Request, asked: Format | None) -> Format:
+    """Choose a format by the parameter, else by `Accept`; JSON for whoever has no wish that we can meet."""
+    if asked is not None:
+        return asked
+    for part in request.headers.get("accept", "").lower().split(","):
+        kind = part.partition(";")[0].strip()
+        if kind in ("application/x-ndjson", "application/jsonl"):
+            return Format.NDJSON
+        if kind == "text/plain":
+            return Format.TEXT
+        if kind in ("application/json", "*/*"):
+            return Format.JSON
+    return Format.JSON
