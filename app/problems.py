@@ -77,7 +77,8 @@ def install(app: FastAPI) -> None:
 
 async def _problem(_request: Request, error: Exception) -> Response:
     assert isinstance(error, Problem)
-    return answer(error.status, error.code, error.title, error.detail)
+    again = {} if error.retry_seconds is None else {"retry-after": str(error.retry_seconds)}
+    return answer(error.status, error.code, error.title, error.detail, again)
 
 
 async def _cursor(_request: Request, error: Exception) -> Response:

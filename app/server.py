@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterator
 import uvicorn
 
 from app.errors import PortTaken
-from app.service import create_app
+from app.service import create_app, end_streams
 from app.settings import AppSettings
 from store.settings import StoreSettings
 
 _GRACE_SECONDS = 5
+_UNREAD_MS = 60_000
 
 
 class _Server(uvicorn.Server):
@@ -45,8 +46,9 @@ async def serve(
         PortTaken: the port cannot be listened on.
     """
     listening = _listen(settings)
+    app = create_app(store_settings, settings)
     config = uvicorn.Config(
-        create_app(store_settings, settings),
+        app,
         log_config=None,
         access_log=False,
         server_header=False,
@@ -59,6 +61,7 @@ async def serve(
     try:
         await asyncio.shield(serving)
     except asyncio.CancelledError:
+        end_streams(app)
         server.should_exit = True
         await serving
         raise
@@ -70,6 +73,9 @@ def _listen(settings: AppSettings) -> socket.socket:
     # left on, it holds back a body for 40 ms after its headers.
     listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        # A client that reads nothing, or is gone without a word, does not keep its connection (Linux's tcp(7)).
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNREAD_MS)
     try:
         listening.bind((settings.host, settings.port))
     except OSError as error:

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app import problems
 from app.dependencies import HEAD, Shared
 from app.problems import ProblemBody
-from app.routes import directory, health, lines, logs
+from app.routes import directory, health, lines, live, logs
 from app.settings import AppSettings
 from store.errors import StoreError
 from store.settings import StoreSettings
@@ -51,6 +51,7 @@ def create_app(store_settings: StoreSettings, settings: AppSettings) -> FastAPI:
         finally:
             connecting.cancel()
             await asyncio.gather(connecting, return_exceptions=True)
+            await shared.live.close()
             if shared.store is not None:
                 await shared.store.close()
 
@@ -64,7 +65,7 @@ def create_app(store_settings: StoreSettings, settings: AppSettings) -> FastAPI:
         redirect_slashes=False,
     )
     problems.install(app)
-    for router in (logs.router, lines.router, directory.router, health.router):
+    for router in (logs.router, lines.router, live.router, directory.router, health.router):
         app.include_router(router)
     app.add_middleware(_Headers)
     app.add_middleware(
@@ -72,6 +73,13 @@ def create_app(store_settings: StoreSettings, settings: AppSettings) -> FastAPI:
     )
     _declare_problems(app)
     return app
+
+
+def end_streams(app: FastAPI) -> None:
+    """End the live streams, for which a server that stops would wait in vain."""
+    shared: Shared | None = getattr(app.state, "shared", None)
+    if shared is not None:
+        shared.live.stop()
 
 
 async def _connect(shared: Shared, settings: StoreSettings) -> None:

@@ -35,3 +35,7 @@ class AppSettings(BaseSettings):
     names_seconds: float = Field(
         default=10.0, ge=0, description="Seconds for which the id behind a login is remembered."
     )
+    live_seconds: float = Field(
+        default=1.0, ge=0.05, le=60, description="Seconds between two looks at a channel that is listened to live."
+    )
+    live_listeners: int = Field(default=1000, ge=0, description="Live streams at the same time, of all channels.")

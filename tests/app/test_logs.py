@@ -159,7 +159,7 @@ WRONG = [
     ({"form": "raw"}, "format"),
     ({"from_": "10"}, "from_"),
     ({"q": ["a", "b"]}, "more than once"),
-    ({"cursor": "AAAA"}, "next"),
+    ({"cursor": "AAAA"}, "as it is"),
 ]
 
 

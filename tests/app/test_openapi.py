@@ -23,6 +23,7 @@ def test_every_route_says_what_it_does_and_how_it_goes_wrong():
         "/readyz",
         "/v1/channels",
         "/v1/channels/{channel}/days",
+        "/v1/channels/{channel}/live",
         "/v1/channels/{channel}/messages",
         "/v1/channels/{channel}/messages/{sent}",
         "/v1/channels/{channel}/users/{user}/messages",
