@@ -85,6 +85,51 @@ class PageBody(BaseModel):
     gaps: list[Gap]
 
 
+class Counted(BaseModel):
+    """How many lines of each kind."""
+
+    privmsg: int
+    usernotice: int
+    clearchat: int
+    clearmsg: int
+
+
+class Period(BaseModel):
+    """A day or an hour of UTC in which there were lines."""
+
+    start: str
+    total: int
+    types: Counted
+
+
+class Chatter(BaseModel):
+    """Who said how much."""
+
+    user: ChannelName
+    messages: int
+
+
+class UserStatsBody(BaseModel):
+    """What was counted in a range of a log."""
+
+    model_config = ConfigDict(populate_by_name=True, extra="forbid")
+
+    from_: str = Field(alias="from")
+    to: str
+    complete: bool = Field(description="Whether the whole range was counted within the time there is.")
+    through: str = Field(description="Up to where it was counted, exclusive: `to` where it is complete.")
+    total: int
+    types: Counted
+    periods: list[Period] = Field(description="Oldest first, without those in which there was nothing.")
+
+
+class ChannelStatsBody(UserStatsBody):
+    """What was counted in a range of a channel's log."""
+
+    chatters: int = Field(description="How many users said something.")
+    top: list[Chatter] = Field(description="Those who said most.")
+
+
 class ChannelBody(BaseModel):
     """A channel that has a log."""
 

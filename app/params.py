@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
@@ -53,8 +53,8 @@ Time = Annotated[
 ]
 
 
-class LogParams(BaseModel):
-    """The parameters of a log."""
+class RangeParams(BaseModel):
+    """A range."""
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
@@ -67,6 +67,17 @@ class LogParams(BaseModel):
     to: Time | None = Field(
         default=None, description="The last moment, exclusive; written like `from`.", examples=["2026-11-25T00:00:00Z"]
     )
+
+    @model_validator(mode="after")
+    def _range(self) -> Self:
+        if self.from_ is not None and self.to is not None and self.from_ >= self.to:
+            raise ValueError("`from` must be before `to`: a range is [from, to)")
+        return self
+
+
+class LogParams(RangeParams):
+    """The parameters of a log."""
+
     order: Order | None = Field(
         default=None, description="Oldest or newest first. Without it: newest first, or oldest first within a range."
     )
@@ -83,12 +94,6 @@ class LogParams(BaseModel):
         examples=["moderator"],
     )  # fmt: skip
     format: Format | None = Field(default=None, description="How to write it; without it, `Accept` is looked at.")
-
-    @model_validator(mode="after")
-    def _range(self) -> LogParams:
-        if self.from_ is not None and self.to is not None and self.from_ >= self.to:
-            raise ValueError("`from` must be before `to`: a range is [from, to)")
-        return self
 
     @property
     def asks_for_a_page(self) -> bool:

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app import problems
 from app.dependencies import HEAD, Shared
 from app.problems import ProblemBody
-from app.routes import directory, health, lines, live, logs
+from app.routes import directory, health, lines, live, logs, stats
 from app.settings import AppSettings
 from store.errors import StoreError
 from store.settings import StoreSettings
@@ -65,7 +65,7 @@ def create_app(store_settings: StoreSettings, settings: AppSettings) -> FastAPI:
         redirect_slashes=False,
     )
     problems.install(app)
-    for router in (logs.router, lines.router, live.router, directory.router, health.router):
+    for router in (logs.router, lines.router, live.router, directory.router, stats.router, health.router):
         app.include_router(router)
     app.add_middleware(_Headers)
     app.add_middleware(

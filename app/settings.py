@@ -35,6 +35,9 @@ class AppSettings(BaseSettings):
     names_seconds: float = Field(
         default=10.0, ge=0, description="Seconds for which the id behind a login is remembered."
     )
+    stats_seconds: float = Field(
+        default=5.0, gt=0, le=60, description="Seconds that statistics may count; then they say how far they came."
+    )
     live_seconds: float = Field(
         default=1.0, ge=0.05, le=60, description="Seconds between two looks at a channel that is listened to live."
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from store.activity import Activity
 from store.directory import Directory
 from store.reader import Reader
 from store.session import Session
@@ -17,6 +18,7 @@ class Store:
     session: Session
     reader: Reader
     directory: Directory
+    activity: Activity
 
     @classmethod
     async def open(cls, settings: StoreSettings) -> Store:
@@ -29,7 +31,8 @@ class Store:
         """
         session = await Session.open(settings)
         try:
-            return cls(session, await Reader.open(session), await Directory.open(session))
+            reader = await Reader.open(session)
+            return cls(session, reader, await Directory.open(session), await Activity.open(session, reader))
         except BaseException:
             await session.close()
             raise
