@@ -18,6 +18,7 @@ from app.models import PageBody
 from app.params import Format
 from store.message import Message
 from store.reader import Page
+from store.removals import Removals
 
 NDJSON = "application/x-ndjson"
 BY_ACCEPT = {"vary": "accept"}
@@ -45,13 +46,19 @@ def address(path: str, query: Iterable[tuple[str, str]]) -> str:
     return f"{path}?{kept}&" if kept else f"{path}?"
 
 
-def response(page: Page, form: Format, links: str) -> Response:
+def shows_removals(form: Format) -> bool:
+    """Say whether a format has a place for how a line was removed."""
+    return form in (Format.JSON, Format.NDJSON)
+
+
+def response(page: Page, form: Format, links: str, removals: Removals) -> Response:
     """Give the answer that is a page.
 
     Args:
         page: what was read.
         form: how to write it.
         links: the address to which its cursors belong, as `address` gives it.
+        removals: which of its lines were removed.
     """
     linked = ", ".join(
         f'<{links}{urlencode({"cursor": cursor})}>; rel="{relation}"'
@@ -62,14 +69,14 @@ def response(page: Page, form: Format, links: str) -> Response:
     if form is Format.JSON:
         body = dump(
             {
-                "messages": [render.as_json(message) for message in page.messages],
+                "messages": _objects(page.messages, removals),
                 "page": {"next": page.next, "previous": page.previous},
                 "gaps": [],
             }
         )
         return Response(body, media_type="application/json", headers=headers)
     if form is Format.NDJSON:
-        return Response(records(page.messages), media_type=NDJSON, headers=headers)
+        return Response(records(page.messages, removals), media_type=NDJSON, headers=headers)
     if form is Format.RAW:
         lines = [render.as_raw(message) for message in page.messages]
     else:
@@ -78,9 +85,15 @@ def response(page: Page, form: Format, links: str) -> Response:
     return Response(body, media_type="text/plain; charset=utf-8", headers=headers)
 
 
-def records(messages: Iterable[Message]) -> bytes:
+def records(messages: list[Message], removals: Removals) -> bytes:
     """Write messages as one JSON object a line."""
-    return b"".join(dump(render.as_json(message)) + b"\n" for message in messages)
+    return b"".join([dump(shown) + b"\n" for shown in _objects(messages, removals)])
+
+
+def _objects(messages: list[Message], removals: Removals) -> list[dict[str, Any]]:
+    if not removals:
+        return [render.as_json(message) for message in messages]
+    return [render.as_json(message, removals.get(message.position)) for message in messages]
 
 
 def format_of(request: Request, asked: Format | None) -> Format:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from app.times import parse_time
-from store.filters import Filter
+from store.filters import Filter, Shared
 from store.message import STORED_TYPES
 from store.reader import Log
 from store.shapes import Key, Shape
@@ -24,6 +24,14 @@ class Format(StrEnum):
     NDJSON = "ndjson"
     TEXT = "text"
     RAW = "raw"
+
+
+class Include(StrEnum):
+    """Lines that a moderator removed, and lines that none did."""
+
+    ALL = "all"
+    KEPT = "kept"
+    DELETED = "deleted"
 
 
 class Order(StrEnum):
@@ -93,6 +101,13 @@ class LogParams(RangeParams):
         default=None, min_length=1, max_length=100, description="Only lines whose author wears this badge.",
         examples=["moderator"],
     )  # fmt: skip
+    include: Include = Field(
+        default=Include.ALL, description="Only lines that no moderator removed (`kept`), or only such (`deleted`)."
+    )
+    shared: Shared = Field(
+        default=Shared.ALL,
+        description="Of a shared chat only lines said in the channel itself (`home`), or only others (`foreign`).",
+    )
     format: Format | None = Field(default=None, description="How to write it; without it, `Accept` is looked at.")
 
     @property
@@ -114,4 +129,4 @@ class LogParams(RangeParams):
     def filter(self) -> Filter:
         """Give what is asked of its lines."""
         types = frozenset(STORED_TYPES[name.upper()] for name in (self.type or "").split(",") if name)
-        return Filter(types, self.q or "", self.badge or "")
+        return Filter(types, self.q or "", self.badge or "", self.shared)

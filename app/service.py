@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app import problems
 from app.dependencies import HEAD, Shared
 from app.problems import ProblemBody
-from app.routes import directory, health, lines, live, logs, stats
+from app.routes import directory, health, lines, live, logs, moderation, stats, threads
 from app.settings import AppSettings
 from store.errors import StoreError
 from store.settings import StoreSettings
@@ -65,7 +65,16 @@ def create_app(store_settings: StoreSettings, settings: AppSettings) -> FastAPI:
         redirect_slashes=False,
     )
     problems.install(app)
-    for router in (logs.router, lines.router, live.router, directory.router, stats.router, health.router):
+    for router in (
+        logs.router,
+        lines.router,
+        live.router,
+        directory.router,
+        stats.router,
+        moderation.router,
+        threads.router,
+        health.router,
+    ):
         app.include_router(router)
     app.add_middleware(_Headers)
     app.add_middleware(

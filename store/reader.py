@@ -16,7 +16,7 @@ from cassandra.query import BoundStatement, PreparedStatement
 
 from store import rows, statements
 from store.cursor import Cursor
-from store.filters import Accept
+from store.filters import Accept, Narrow
 from store.keys import FIRST_LOW, LAST_LOW, Position, Width
 from store.message import Message
 from store.session import Rows, Session
@@ -146,6 +146,7 @@ class Reader:
         limit: int,
         cursor: Cursor | None = None,
         accept: Accept | None = None,
+        narrow: Narrow | None = None,
         budget_seconds: float = 2.0,
     ) -> Page:
         """Read one page.
@@ -155,6 +156,7 @@ class Reader:
             limit: how many messages at most.
             cursor: where the walk stands; None: at its beginning.
             accept: which messages are wanted; None: all.
+            narrow: gives, for messages read together, another `accept`; asked instead of the first.
             budget_seconds: how long a search may look; then the page ends where it stands, with a cursor to go on.
 
         Raises:
@@ -162,12 +164,14 @@ class Reader:
         """
         if cursor is not None:
             log = replace(log, from_ms=cursor.from_ms, to_ms=cursor.to_ms, newest_first=cursor.newest_first)
-        scan = _scan(log, cursor, want=limit + 1 if accept is None else _SCAN_ROWS)
+        scan = _scan(log, cursor, want=limit + 1 if accept is None and narrow is None else _SCAN_ROWS)
         deadline = time.monotonic() + budget_seconds
         found: list[Message] = []
         last: Message | None = None
         more = False
         async for piece, whole in self._pieces(scan):
+            if narrow is not None:
+                accept = await narrow(piece)
             looked_at, more = _taken(piece, found, limit, accept)
             last = looked_at or last
             if more or len(found) == limit or time.monotonic() > deadline:
@@ -199,13 +203,17 @@ class Reader:
             return None
         return Page([*earlier_page.messages, *later.messages], later.next, earlier_page.previous)
 
-    async def stream(self, log: Log, accept: Accept | None = None) -> AsyncIterator[list[Message]]:
+    async def stream(
+        self, log: Log, accept: Accept | None = None, narrow: Narrow | None = None
+    ) -> AsyncIterator[list[Message]]:
         """Yield the messages of a whole range, some at a time; memory does not grow with the range.
 
         Raises:
             StoreUnavailable: Cassandra cannot answer.
         """
         async for piece, _ in self._pieces(_scan(log, None, want=_SCAN_ROWS)):
+            if narrow is not None:
+                accept = await narrow(piece)
             wanted = piece if accept is None else [message for message in piece if accept(message)]
             if wanted:
                 yield wanted

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from store.activity import Activity
 from store.directory import Directory
 from store.reader import Reader
+from store.removals import Moderation
 from store.session import Session
 from store.settings import StoreSettings
 
@@ -19,6 +20,7 @@ class Store:
     reader: Reader
     directory: Directory
     activity: Activity
+    moderation: Moderation
 
     @classmethod
     async def open(cls, settings: StoreSettings) -> Store:
@@ -32,7 +34,13 @@ class Store:
         session = await Session.open(settings)
         try:
             reader = await Reader.open(session)
-            return cls(session, reader, await Directory.open(session), await Activity.open(session, reader))
+            return cls(
+                session,
+                reader,
+                await Directory.open(session),
+                await Activity.open(session, reader),
+                await Moderation.open(session),
+            )
         except BaseException:
             await session.close()
             raise

@@ -50,7 +50,9 @@ async def line(
         raise NotFound(f"the channel {channel!r} has no line {sent}: it expired, or `sent` is of another channel")
     log_path = request.url.path.rpartition("/")[0]
     links = pages.address(log_path, [("format", format_)] if format_ is not None else [])
-    return pages.response(page, pages.format_of(request, format_), links)
+    form = pages.format_of(request, format_)
+    removals = await store.moderation.removals(CHANNEL, page.messages) if pages.shows_removals(form) else {}
+    return pages.response(page, form, links, removals)
 
 
 def _position(sent: str) -> keys.Position:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Annotated, Any
 
 import structlog
@@ -13,14 +14,16 @@ from fastapi.responses import Response, StreamingResponse
 from app import pages
 from app.dependencies import OnlyDocumented, Shared, SharedDependency, is_head
 from app.errors import BadRequest
-from app.params import Format, LogParams, Order
+from app.params import Format, Include, LogParams, Order
 from app.policy import allow_user_log
 from app.problems import declared
 from store.cursor import Cursor
 from store.errors import StoreError
+from store.filters import Accept, Narrow
 from store.message import Message
 from store.reader import Log
-from store.shapes import CHANNEL, CHANNEL_USER, USER
+from store.shapes import CHANNEL, CHANNEL_USER, USER, Shape
+from store.store import Store
 
 log = structlog.get_logger(__name__)
 
@@ -42,7 +45,7 @@ async def channel_messages(
     """Give what was said in a channel."""
     directory = shared.open_store().directory
     channel_id = await shared.names.channel(directory, channel)
-    return await _answer(request, shared, params, params.log(CHANNEL, (channel_id,)))
+    return await answer(request, shared, params, params.log(CHANNEL, (channel_id,)))
 
 
 @router.get("/channels/{channel}/users/{user}/messages", summary="The log of a user in a channel", responses=_FORMATS)
@@ -52,7 +55,7 @@ async def channel_user_messages(
     """Give what a user said in a channel, and what happened to the user there."""
     directory = shared.open_store().directory
     key = (await shared.names.channel(directory, channel), await shared.names.user(directory, user))
-    return await _answer(request, shared, params, params.log(CHANNEL_USER, key))
+    return await answer(request, shared, params, params.log(CHANNEL_USER, key))
 
 
 @router.get("/users/{user}/messages", summary="The log of a user everywhere", responses={**_FORMATS, **declared(403)})
@@ -66,36 +69,69 @@ async def user_messages(
     """Give what a user said in any channel, as far as the policy of this instance allows."""
     allow_user_log(shared.settings, x_api_key)
     user_id = await shared.names.user(shared.open_store().directory, user)
-    return await _answer(request, shared, params, params.log(USER, (user_id,)))
+    return await answer(request, shared, params, params.log(USER, (user_id,)))
 
 
-async def _answer(request: Request, shared: Shared, params: LogParams, asked: Log) -> Response:
-    """Read what is asked for and write it in the format that is asked for."""
-    store, accept = shared.open_store(), params.filter()
-    wanted = accept.accept() if accept else None
+async def answer(request: Request, shared: Shared, params: LogParams, asked: Log, *, thread: str = "") -> Response:
+    """Read what is asked for and write it in the format that is asked for.
+
+    Args:
+        request: gives the wishes of its headers, and the address of the pages that follow.
+        shared: with the store.
+        params: what is asked of the log.
+        asked: the log.
+        thread: only lines of this thread.
+    """
+    store, wanted = shared.open_store(), replace(params.filter(), thread=thread)
+    accept = wanted.accept() if wanted else None
+    narrow = _narrow(store, asked.shape, params.include, accept)
     form = pages.format_of(request, params.format)
     cursor = None
     if params.cursor is not None:
         cursor = Cursor.decode(params.cursor, asked.shape, asked.key)
         _same_walk(params, cursor)
     if form is Format.NDJSON and not params.asks_for_a_page:
-        pieces = store.reader.stream(asked, wanted)
+        pieces = store.reader.stream(asked, accept, narrow)
         # What goes wrong at once is still a problem, not a broken answer.
         first: list[Message] = await anext(pieces, [])
-        body = iter(()) if is_head(request) else _ndjson(first, pieces)
+        body = iter(()) if is_head(request) else _ndjson(store, asked.shape, first, pieces)
         return StreamingResponse(body, media_type=pages.NDJSON, headers=pages.BY_ACCEPT)
     page = await store.reader.page(
-        asked, limit=params.limit, cursor=cursor, accept=wanted, budget_seconds=shared.settings.search_seconds
+        asked,
+        limit=params.limit,
+        cursor=cursor,
+        accept=accept,
+        narrow=narrow,
+        budget_seconds=shared.settings.search_seconds,
     )
-    return pages.response(page, form, pages.links_of(request))
+    removals = await store.moderation.removals(asked.shape, page.messages) if pages.shows_removals(form) else {}
+    return pages.response(page, form, pages.links_of(request), removals)
 
 
-async def _ndjson(first: list[Message], pieces: AsyncIterator[list[Message]]) -> AsyncIterator[bytes]:
+def _narrow(store: Store, shape: Shape, include: Include, accept: Accept | None) -> Narrow | None:
+    """Give what looks up which lines were removed, if it is asked for one sort alone."""
+    if include is Include.ALL:
+        return None
+
+    async def narrow(piece: list[Message]) -> Accept:
+        asked = piece if accept is None else [message for message in piece if accept(message)]
+        removals = await store.moderation.removals(shape, asked)
+        if include is Include.DELETED:
+            return lambda message: message.position in removals
+        return lambda message: message.position not in removals and (accept is None or accept(message))
+
+    return narrow
+
+
+async def _ndjson(
+    store: Store, shape: Shape, first: list[Message], pieces: AsyncIterator[list[Message]]
+) -> AsyncIterator[bytes]:
     """Yield one object a line; an error breaks the connection, so that a client sees that the end is missing."""
     try:
         while first:
+            removals = await store.moderation.removals(shape, first)
             for start in range(0, len(first), _AT_ONCE):
-                yield pages.records(first[start : start + _AT_ONCE])
+                yield pages.records(first[start : start + _AT_ONCE], removals)
                 await asyncio.sleep(0)  # whoever asked for a page does not wait for a whole piece
             first = await anext(pieces, [])
     except StoreError as error:

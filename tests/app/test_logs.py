@@ -237,7 +237,19 @@ async def test_the_three_log_routes_take_the_same_parameters(client):
          if parameter["in"] == "query"}
         for route in logs_router.routes
     ]  # fmt: skip
-    assert asked[0].keys() == {"from", "to", "order", "limit", "cursor", "type", "q", "badge", "format"}
+    assert asked[0].keys() == {
+        "from",
+        "to",
+        "order",
+        "limit",
+        "cursor",
+        "type",
+        "q",
+        "badge",
+        "include",
+        "shared",
+        "format",
+    }
     assert all(one == other for one, other in itertools.pairwise(asked))
 
 

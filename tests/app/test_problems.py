@@ -13,7 +13,7 @@ from store.message import Message
 
 LOG = "/v1/channels/moonbase/messages"
 FIRST = str(Message.parse(lines.privmsg("line 0", number=0)).sent)
-FILLED = {"channel": "moonbase", "user": "ada_lift", "login": "ada_lift", "sent": FIRST}
+FILLED = {"channel": "moonbase", "user": "ada_lift", "login": "ada_lift", "sent": FIRST, "thread": lines.message_id(0)}
 
 
 def assert_problem(answer, status: int, code: str) -> None:
@@ -35,7 +35,7 @@ async def routes(client) -> list[str]:
 
 async def test_every_route_refuses_what_it_does_not_know_in_one_shape(client):
     asked = await routes(client)
-    assert len(asked) == 13
+    assert len(asked) == 15
     for route in asked:
         assert_problem(await client.get(route, params={"nonsense": "1"}), 400, "invalid_request")
         wrong = await client.delete(route)
