@@ -6,6 +6,7 @@ What a single line looks like is `app.render`'s.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
@@ -51,38 +52,53 @@ def shows_removals(form: Format) -> bool:
     return form in (Format.JSON, Format.NDJSON)
 
 
-def response(page: Page, form: Format, links: str, removals: Removals) -> Response:
-    """Give the answer that is a page.
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A page as it is sent, but for the addresses that lead on from it.
+
+    Attributes:
+        body: in the format that was asked for.
+        media_type: of the body.
+        next: the cursor of the page after it; None if nothing follows now.
+        previous: the cursor of the page before it; None if nothing goes before.
+    """
+
+    body: bytes
+    media_type: str
+    next: str | None
+    previous: str | None
+
+    def response(self, links: str) -> Response:
+        """Give the answer, with cursors added to an address as `address` gives it."""
+        linked = ", ".join(
+            f'<{links}{urlencode({"cursor": cursor})}>; rel="{relation}"'
+            for relation, cursor in (("next", self.next), ("prev", self.previous))
+            if cursor is not None
+        )
+        headers = {**BY_ACCEPT, "link": linked} if linked else BY_ACCEPT
+        return Response(self.body, media_type=self.media_type, headers=headers)
+
+
+def write(page: Page, form: Format, removals: Removals) -> Written:
+    """Write a page.
 
     Args:
         page: what was read.
         form: how to write it.
-        links: the address to which its cursors belong, as `address` gives it.
         removals: which of its lines were removed.
     """
-    linked = ", ".join(
-        f'<{links}{urlencode({"cursor": cursor})}>; rel="{relation}"'
-        for relation, cursor in (("next", page.next), ("prev", page.previous))
-        if cursor is not None
-    )
-    headers = {**BY_ACCEPT, "link": linked} if linked else BY_ACCEPT
     if form is Format.JSON:
-        body = dump(
-            {
-                "messages": _objects(page.messages, removals),
-                "page": {"next": page.next, "previous": page.previous},
-                "gaps": [],
-            }
-        )
-        return Response(body, media_type="application/json", headers=headers)
+        cursors = {"next": page.next, "previous": page.previous}
+        body = dump({"messages": _objects(page.messages, removals), "page": cursors, "gaps": []})
+        return Written(body, "application/json", page.next, page.previous)
     if form is Format.NDJSON:
-        return Response(records(page.messages, removals), media_type=NDJSON, headers=headers)
+        return Written(records(page.messages, removals), NDJSON, page.next, page.previous)
     if form is Format.RAW:
         lines = [render.as_raw(message) for message in page.messages]
     else:
         lines = [render.as_text(message).encode() for message in page.messages]
-    body = b"".join(line + b"\r\n" for line in lines)
-    return Response(body, media_type="text/plain; charset=utf-8", headers=headers)
+    body = b"".join([line + b"\r\n" for line in lines])
+    return Written(body, "text/plain; charset=utf-8", page.next, page.previous)
 
 
 def records(messages: list[Message], removals: Removals) -> bytes:

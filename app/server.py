@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 import uvicorn
 
 from app.errors import PortTaken
+from app.protocol import BoundedProtocol
 from app.service import create_app, end_streams
 from app.settings import AppSettings
 from store.settings import StoreSettings
@@ -53,7 +54,7 @@ async def serve(
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=_GRACE_SECONDS,
-        h11_max_incomplete_event_size=32 * 1024,
+        http=BoundedProtocol,
     )
     server = _Server(config)
     server.started_callback = started

@@ -12,11 +12,16 @@ from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette_compress import CompressMiddleware, add_compress_type, remove_compress_type
 
 from app import problems
 from app.dependencies import HEAD, Shared
+from app.freshness import Freshness
+from app.limits import Limits
+from app.pages import NDJSON
 from app.problems import ProblemBody
 from app.routes import directory, health, lines, live, logs, moderation, stats, threads
+from app.routes.live import EVENTS
 from app.settings import AppSettings
 from store.errors import StoreError
 from store.settings import StoreSettings
@@ -24,6 +29,16 @@ from store.store import Store
 
 log = structlog.get_logger(__name__)
 
+_SECURITY = (
+    # Answers show what strangers wrote: nothing in them may run, load or be framed. The page of the routes has a style.
+    (
+        "content-security-policy",
+        "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'",
+    ),
+    ("referrer-policy", "no-referrer"),
+    ("x-frame-options", "DENY"),
+    ("cross-origin-resource-policy", "cross-origin"),
+)
 _AGAIN_SECONDS = (0.5, 5.0)
 _DESCRIPTION = (
     "Chat logs of Twitch channels. Three logs take the same parameters: of a channel, of a user in a channel, of a "
@@ -52,6 +67,7 @@ def create_app(store_settings: StoreSettings, settings: AppSettings) -> FastAPI:
             connecting.cancel()
             await asyncio.gather(connecting, return_exceptions=True)
             await shared.live.close()
+            await shared.reads.close()
             if shared.store is not None:
                 await shared.store.close()
 
@@ -76,12 +92,25 @@ def create_app(store_settings: StoreSettings, settings: AppSettings) -> FastAPI:
         health.router,
     ):
         app.include_router(router)
+    # The last one is the outermost: an ETag is that of the plain answer.
+    app.add_middleware(Freshness)
+    _compress(app)
+    app.add_middleware(Limits, per_minute=settings.rate_limit, trusted_hops=settings.trusted_hops)
     app.add_middleware(_Headers)
     app.add_middleware(
-        CORSMiddleware, allow_origins=["*"], allow_methods=["GET"], expose_headers=["Link", "Retry-After"]
+        CORSMiddleware, allow_origins=["*"], allow_methods=["GET"], expose_headers=["Link", "Retry-After", "ETag"]
     )
     _declare_problems(app)
     return app
+
+
+def _compress(app: FastAPI) -> None:
+    """Compress answers for who takes it, quickly rather than small: a page is written for one client."""
+    add_compress_type(NDJSON, streaming=True)
+    add_compress_type(problems.MEDIA_TYPE)
+    # What is live is small and must leave at once.
+    remove_compress_type(EVENTS)
+    app.add_middleware(CompressMiddleware, minimum_size=1000, zstd_level=1, brotli_quality=1, gzip_level=1)
 
 
 def end_streams(app: FastAPI) -> None:
@@ -116,6 +145,8 @@ class _Headers:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers["x-content-type-options"] = "nosniff"
+                for name, value in _SECURITY:
+                    headers.setdefault(name, value)
                 # Answers may be kept but must be asked for again, so that an opt-out shows at once.
                 headers.setdefault("cache-control", "no-cache")
             await send(message)

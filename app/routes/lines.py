@@ -52,7 +52,7 @@ async def line(
     links = pages.address(log_path, [("format", format_)] if format_ is not None else [])
     form = pages.format_of(request, format_)
     removals = await store.moderation.removals(CHANNEL, page.messages) if pages.shows_removals(form) else {}
-    return pages.response(page, form, links, removals)
+    return pages.write(page, form, removals).response(links)
 
 
 def _position(sent: str) -> keys.Position:

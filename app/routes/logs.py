@@ -96,16 +96,22 @@ async def answer(request: Request, shared: Shared, params: LogParams, asked: Log
         first: list[Message] = await anext(pieces, [])
         body = iter(()) if is_head(request) else _ndjson(store, asked.shape, first, pieces)
         return StreamingResponse(body, media_type=pages.NDJSON, headers=pages.BY_ACCEPT)
-    page = await store.reader.page(
-        asked,
-        limit=params.limit,
-        cursor=cursor,
-        accept=accept,
-        narrow=narrow,
-        budget_seconds=shared.settings.search_seconds,
-    )
-    removals = await store.moderation.removals(asked.shape, page.messages) if pages.shows_removals(form) else {}
-    return pages.response(page, form, pages.links_of(request), removals)
+
+    async def read() -> pages.Written:
+        page = await store.reader.page(
+            asked,
+            limit=params.limit,
+            cursor=cursor,
+            accept=accept,
+            narrow=narrow,
+            budget_seconds=shared.settings.search_seconds,
+        )
+        removals = await store.moderation.removals(asked.shape, page.messages) if pages.shows_removals(form) else {}
+        return pages.write(page, form, removals)
+
+    # Many who ask for the same page at once, as when a stream goes off, are one read.
+    written = await shared.reads.share((asked, wanted, params.include, cursor, params.limit, form), read)
+    return written.response(pages.links_of(request))
 
 
 def _narrow(store: Store, shape: Shape, include: Include, accept: Accept | None) -> Narrow | None:
