@@ -174,6 +174,8 @@ def _declare_problems(app: FastAPI) -> None:
             for methods in document["paths"].values():
                 for operation in methods.values():
                     operation["responses"].pop("422", None)
+                    of_all = problems.declared(*problems.OF_EVERY_ROUTE)
+                    operation["responses"] |= {str(status): meaning for status, meaning in of_all.items()}
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]
