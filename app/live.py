@@ -118,7 +118,8 @@ class _Tail:
         newest = (await reader.page(Log(CHANNEL, (channel_id,)), limit=1)).messages
         newest_ms = min(newest[0].position.sent_ms, now_ms()) if newest else 0
         tail = cls(reader, Given(channel_id, _start_of(newest_ms - WINDOW_MS)), pause_seconds)
-        await tail._read()
+        async for _ in tail._new():
+            pass
         tail.cursor = tail.given.cursor()
         return tail
 
@@ -145,9 +146,10 @@ class _Tail:
     async def _poll(self) -> None:
         """Read once what may have become visible, give it, and move on."""
         self.begun += 1
-        events = await self._read()
-        if events:
+        async for events in self._new():
+            # What was taken is given at once: the next read may fail.
             self.listeners -= {listener for listener in self.listeners if not listener.offer(events)}
+            await asyncio.sleep(0)
         self.done = self.begun
         now = now_ms()
         # A line that claims to be from the future must not make us leave out those of today.
@@ -159,15 +161,16 @@ class _Tail:
             self.given.settle(_start_of(newest_ms - _LONGEST_WINDOW_MS))
         self.cursor = self.given.cursor()
 
-    async def _read(self) -> list[_Event]:
-        events = []
+    async def _new(self) -> AsyncIterator[list[_Event]]:
+        """Yield what was not given yet, a read at a time."""
         async for piece in self._reader.stream(_from(self.given)):
+            events = []
             for message in piece:
                 if self.given.take(message.position):
                     self._newest_ms = max(self._newest_ms, message.position.sent_ms)
                     events.append(_Event(message.position, _body(message), self.given.cursor()))
-            await asyncio.sleep(0)
-        return events
+            if events:
+                yield events
 
 
 class Live:

@@ -18,6 +18,7 @@ from support.serving import served, until_ready
 from app.given import Given
 from app.live import Live
 from app.models import MessageBody
+from store.errors import StoreUnavailable
 from store.message import Message
 
 QUICK = {"live_seconds": 0.05}
@@ -234,4 +235,29 @@ async def test_a_poller_ends_when_nobody_listens_any_more(module_store, room, mo
     assert live._tails
     await stream.aclose()
     await until(lambda: not live._tails and not live._polling)
+    await live.close()
+
+
+async def test_lines_that_were_read_before_a_read_failed_are_given(module_store, room, monkeypatch):
+    reader = module_store.reader
+    stream, broken = reader.stream, []
+
+    async def breaking(log):
+        async for piece in stream(log):
+            yield piece
+            if not broken and room.said:
+                broken.append(True)
+                raise StoreUnavailable("in the middle")
+
+    live = Live(lambda: module_store, pause_seconds=0.05, most_listeners=10)
+    events = live.events(room.channel_id)
+    await anext(events)
+    monkeypatch.setattr(reader, "stream", breaking)
+    await room.say(count=3)
+    found = 0
+    async with asyncio.timeout(15):
+        while found < 3:
+            found += (await anext(events)).count(b"data: ")
+    await until(lambda: broken)
+    await events.aclose()
     await live.close()
