@@ -6,7 +6,8 @@ AppError
     ├── BadRequest           400: what was asked makes no sense
     │   └── BadLogin         400: this cannot be a login
     ├── Forbidden            403: this may not be asked
-    └── NotFound             404: there is no such thing
+    ├── NotFound             404: there is no such thing
+    └── TooManyListeners     503: no more live streams than these
 """
 
 from __future__ import annotations
@@ -28,11 +29,13 @@ class Problem(AppError):
         code: stable, for programs.
         title: the same for every problem with this code.
         detail: a sentence about this one: what is wrong, and what would be right.
+        retry_seconds: when asking again may help; None if it never does.
     """
 
     status = 500
     code = "internal_error"
     title = "Something went wrong"
+    retry_seconds: int | None = None
 
     def __init__(self, detail: str) -> None:
         super().__init__(detail)
@@ -68,3 +71,12 @@ class NotFound(Problem):
     status = 404
     code = "not_found"
     title = "There is no such thing"
+
+
+class TooManyListeners(Problem):
+    """There are as many live streams as this instance allows."""
+
+    status = 503
+    code = "too_many_listeners"
+    title = "Not now"
+    retry_seconds = 30

@@ -40,6 +40,29 @@ class UserName(BaseModel):
     displayName: str  # noqa: N815 - as in the JSON
 
 
+class Source(BaseModel):
+    """Where a line of a shared chat was said."""
+
+    channelId: str  # noqa: N815
+    id: str = Field(description="The id of the line there.")
+
+
+class Reply(BaseModel):
+    """What a line answers."""
+
+    id: str = Field(description="The id of the line that is answered.")
+    threadId: str = Field(description="The id of the line with which the thread begins.")  # noqa: N815
+    user: UserName
+    text: str = Field(description="What was answered.")
+
+
+class Deleted(BaseModel):
+    """How a line was removed from the chat."""
+
+    by: Literal["clearmsg", "ban", "timeout", "clear"]
+    at: str
+
+
 class MessageBody(BaseModel):
     """A line of chat."""
 
@@ -59,6 +82,9 @@ class MessageBody(BaseModel):
     systemText: str = Field(description="What an event says: a ban, a subscription.")  # noqa: N815
     tags: dict[str, str] = Field(description="Every tag, unescaped.")
     raw: str = Field(description="The line as Twitch sent it.")
+    source: Source | None = Field(default=None, description="Of a line of a shared chat: where it was said.")
+    reply: Reply | None = Field(default=None, description="Of a reply: what it answers.")
+    deleted: Deleted | None = Field(default=None, description="Of a line that a moderator removed later: how.")
 
 
 class PageCursors(BaseModel):
@@ -77,12 +103,84 @@ class Gap(BaseModel):
     to: str
 
 
+class CoverageBody(BaseModel):
+    """When a channel was being read."""
+
+    spans: list[Gap] = Field(description="The times in which it was being read, oldest first.")
+    gaps: list[Gap] = Field(description="The times between them, oldest first.")
+
+
 class PageBody(BaseModel):
     """A page of a log."""
 
     messages: list[MessageBody]
     page: PageCursors
     gaps: list[Gap]
+
+
+class Counted(BaseModel):
+    """How many lines of each kind."""
+
+    privmsg: int
+    usernotice: int
+    clearchat: int
+    clearmsg: int
+
+
+class Period(BaseModel):
+    """A day or an hour of UTC in which there were lines."""
+
+    start: str
+    total: int
+    types: Counted
+
+
+class Chatter(BaseModel):
+    """Who said how much."""
+
+    user: ChannelName
+    messages: int
+
+
+class ModerationEvent(BaseModel):
+    """Something a moderator did to a user."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    sent: str = Field(description="Its key: the `sent` of the event's line in the channel's log.")
+    type: Literal["ban", "timeout", "clearmsg"]
+    timestamp: str
+    login: str = Field(description="The user's login then.")
+    seconds: int | None = Field(default=None, description="Of a time-out.")
+    messageId: str | None = Field(default=None, description="Of a removed line: its id.")  # noqa: N815
+
+
+class ModerationBody(BaseModel):
+    """What was done to a user in a channel, newest first."""
+
+    moderation: list[ModerationEvent]
+    more: bool = Field(description="Whether there may be older ones: ask again with `to`.")
+
+
+class UserStatsBody(BaseModel):
+    """What was counted in a range of a log."""
+
+    model_config = ConfigDict(populate_by_name=True, extra="forbid")
+
+    from_: str = Field(alias="from")
+    to: str
+    complete: bool = Field(description="Whether the whole range was counted within the time there is.")
+    through: str = Field(description="Up to where it was counted, exclusive: `to` where it is complete.")
+    total: int
+    types: Counted
+    periods: list[Period] = Field(description="Oldest first, without those in which there was nothing.")
+
+
+class ChannelStatsBody(UserStatsBody):
+    """What was counted in a range of a channel's log."""
+
+    chatters: int = Field(description="How many users said something.")
+    top: list[Chatter] = Field(description="Those who said most.")
 
 
 class ChannelBody(BaseModel):

@@ -57,12 +57,23 @@ class ProblemBody(BaseModel):
 
 def declared(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Say for OpenAPI that a route may answer with these problems."""
-    meanings = {400: "It makes no sense", 403: "Not allowed", 404: "Not there", 503: "Cassandra cannot answer now"}
     return {
-        status: {"description": meanings[status], "content": {MEDIA_TYPE: {"schema": {"$ref": _SCHEMA}}}}
+        status: {"description": _MEANINGS[status], "content": {MEDIA_TYPE: {"schema": {"$ref": _SCHEMA}}}}
         for status in statuses
     }
 
+
+_MEANINGS = {
+    400: "It makes no sense",
+    403: "Not allowed",
+    404: "Not there",
+    414: "The address is too long",
+    429: "Too many requests",
+    431: "The headers are too long",
+    503: "Not now",
+}
+OF_EVERY_ROUTE = (414, 429, 431)
+"""What is answered before it is looked at what is asked."""
 
 _SCHEMA = "#/components/schemas/ProblemBody"
 
@@ -100,7 +111,8 @@ def install(app: FastAPI) -> None:
 
 async def _problem(request: Request, error: Exception) -> Response:
     assert isinstance(error, Problem)
-    return _shaped(request, error.status, error.code, error.title, error.detail)
+    again = {} if error.retry_seconds is None else {"retry-after": str(error.retry_seconds)}
+    return _shaped(request, error.status, error.code, error.title, error.detail, again)
 
 
 async def _cursor(request: Request, error: Exception) -> Response:

@@ -9,6 +9,7 @@ from typing import Any
 from app.times import in_words, rfc3339
 from store import keys, tags
 from store.message import Message, MessageType
+from store.moderation import Removal
 
 _LINE_ENDS = re.compile(r"[\r\n]+")
 
@@ -31,8 +32,13 @@ def said(message: Message) -> str:
     return " ".join(part for part in (sentence(message), message.text) if part)
 
 
-def as_json(message: Message) -> dict[str, Any]:
-    """Give the message as /v1 shows it."""
+def as_json(message: Message, removal: Removal | None = None) -> dict[str, Any]:
+    """Give the message as /v1 shows it.
+
+    Args:
+        message: the line.
+        removal: how it was removed from the chat, if it was.
+    """
     raw = tags.sound(message.line)
     sent_ms, author_id, login = message.sent_ms or 0, message.author_id, message.login or ""
     tags_shown = shown_tags(raw)
@@ -56,7 +62,29 @@ def as_json(message: Message) -> dict[str, Any]:
         shown["action"] = True
     if message.time_is_receipt:
         shown["timestampSource"] = "received"
+    if message.extra is not None:
+        _show_source_and_reply(shown, tags_shown)
+    if removal is not None:
+        shown["deleted"] = {"by": removal.by.value, "at": rfc3339(removal.at_ms)}
     return shown
+
+
+def _show_source_and_reply(shown: dict[str, Any], found: dict[str, str]) -> None:
+    """Say of a line from a shared chat where it was said, and of a reply what it answers."""
+    if room := found.get("source-room-id"):
+        shown["source"] = {"channelId": room, "id": found.get("source-id", "")}
+    if answered := found.get("reply-parent-msg-id"):
+        login = found.get("reply-parent-user-login", "")
+        shown["reply"] = {
+            "id": answered,
+            "threadId": found.get("reply-thread-parent-msg-id") or answered,
+            "user": {
+                "id": found.get("reply-parent-user-id", ""),
+                "login": login,
+                "displayName": found.get("reply-parent-display-name") or login,
+            },
+            "text": found.get("reply-parent-msg-body", ""),
+        }
 
 
 def shown_tags(raw: str) -> dict[str, str]:

@@ -52,6 +52,9 @@ class IngestSettings(BaseSettings):
     spool_mebibytes: int = Field(
         default=4096, ge=1, description="How much may wait on disk for Cassandra before the chat servers have to wait."
     )
+    metrics_address: str = Field(
+        default="", description="Where a worker of its own shows its metrics, as in 127.0.0.1:9108; empty: nowhere."
+    )
     # Twitch's limits: https://dev.twitch.tv/docs/chat/irc/#rate-limits; how many channels an anonymous connection may
     # join and how quickly connections may follow each other is what recent-messages2 found out (its config.toml).
     irc_channels_per_connection: int = Field(default=90, ge=1, le=1000, description="Channels on one connection.")

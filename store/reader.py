@@ -6,6 +6,7 @@ bucket, and only a search reads more than it gives.
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import time
 from collections.abc import AsyncIterator
@@ -15,7 +16,7 @@ from cassandra.query import BoundStatement, PreparedStatement
 
 from store import rows, statements
 from store.cursor import Cursor
-from store.filters import Accept
+from store.filters import Accept, Narrow
 from store.keys import FIRST_LOW, LAST_LOW, Position, Width
 from store.message import Message
 from store.session import Rows, Session
@@ -154,6 +155,7 @@ class Reader:
         limit: int,
         cursor: Cursor | None = None,
         accept: Accept | None = None,
+        narrow: Narrow | None = None,
         budget_seconds: float = 2.0,
     ) -> Page:
         """Read one page.
@@ -163,6 +165,7 @@ class Reader:
             limit: how many messages at most.
             cursor: where the walk stands; None: at its beginning.
             accept: which messages are wanted; None: all.
+            narrow: gives, for messages read together, another `accept`; asked instead of the first.
             budget_seconds: how long a search may look; then the page ends where it stands, with a cursor to go on.
 
         Raises:
@@ -170,12 +173,14 @@ class Reader:
         """
         if cursor is not None:
             log = replace(log, from_ms=cursor.from_ms, to_ms=cursor.to_ms, newest_first=cursor.newest_first)
-        scan = _scan(log, cursor, want=limit + 1 if accept is None else _SCAN_ROWS)
+        scan = _scan(log, cursor, want=limit + 1 if accept is None and narrow is None else _SCAN_ROWS)
         deadline = time.monotonic() + budget_seconds
         found: list[Message] = []
         last: Message | None = None
         more = False
         async for piece, whole in self._pieces(scan):
+            if narrow is not None:
+                accept = await narrow(piece)
             looked_at, more = _taken(piece, found, limit, accept)
             last = looked_at or last
             if more or len(found) == limit or time.monotonic() > deadline:
@@ -184,20 +189,51 @@ class Reader:
         stand = (last.position, scan.bucket_ms) if more and last is not None else None
         return _page(log, found, cursor, stand)
 
+    async def around(self, log: Log, position: Position, *, before: int, after: int) -> Page | None:
+        """Read the line at a position with its neighbours, oldest first; None if no line is there.
+
+        Args:
+            log: which log; its range and order do not count.
+            position: of the line.
+            before: how many lines before it at most.
+            after: how many lines after it at most.
+
+        Raises:
+            StoreUnavailable: Cassandra cannot answer.
+        """
+        log = replace(log, from_ms=None, to_ms=None, newest_first=False)
+        earlier = _cursor(log, position, None, backwards=True)
+        onward = self.page(log, limit=after + 1, cursor=_cursor(log, position.before(), None, backwards=False))
+        if before:
+            later, earlier_page = await asyncio.gather(onward, self.page(log, limit=before, cursor=earlier))
+        else:
+            later, earlier_page = await onward, Page([], None, earlier.encode())
+        if not later.messages or later.messages[0].position != position:
+            return None
+        return Page([*earlier_page.messages, *later.messages], later.next, earlier_page.previous)
+
     async def stream(
-        self, log: Log, accept: Accept | None = None, *, cursor: Cursor | None = None
+        self,
+        log: Log,
+        accept: Accept | None = None,
+        narrow: Narrow | None = None,
+        *,
+        cursor: Cursor | None = None,
     ) -> AsyncIterator[list[Message]]:
         """Yield the messages of a whole range, some at a time; memory does not grow with the range.
 
         Args:
             log: which log; its range and order count, also beside a cursor.
             accept: which messages are wanted; None: all.
+            narrow: gives, for messages read together, another `accept`; asked instead of the first.
             cursor: where to begin: strictly beyond it; None: at the beginning.
 
         Raises:
             StoreUnavailable: Cassandra cannot answer.
         """
         async for piece, _ in self._pieces(_scan(log, cursor, want=_SCAN_ROWS)):
+            if narrow is not None:
+                accept = await narrow(piece)
             wanted = piece if accept is None else [message for message in piece if accept(message)]
             if wanted:
                 yield wanted

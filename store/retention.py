@@ -7,19 +7,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from store.errors import SettingsError, StoreError
+from store.moderation import TABLES as MODERATION_TABLES
 from store.session import Session
 from store.shapes import SHAPES, Shape
 
 FOR_EVER = 0
 """As a TTL: the row does not expire (and the table's default does not count)."""
 
+_TABLES = (*(shape.table for shape in SHAPES), *MODERATION_TABLES)
 _LONGEST_TTL = 20 * 365 * 86_400  # Cassandra's limit, in seconds
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "y": 365 * 86_400}
 
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """How long each shape keeps a line.
+    """How long each table keeps a line.
 
     Attributes:
         seconds: by table; 0 is for ever.
@@ -32,7 +34,7 @@ class Retention:
     @classmethod
     def of(cls, seconds: int) -> Retention:
         """Keep lines equally long in every table; 0 seconds is for ever."""
-        return cls({shape.table: seconds for shape in SHAPES})
+        return cls(dict.fromkeys(_TABLES, seconds))
 
     @classmethod
     async def of_tables(cls, session: Session) -> Retention:
@@ -47,10 +49,10 @@ class Retention:
         )
         rows: dict[str, int] = dict(await session.execute(query.bind((session.settings.keyspace,))))
         prefix = session.settings.table_prefix
-        missing = [shape.table for shape in SHAPES if prefix + shape.table not in rows]
+        missing = [table for table in _TABLES if prefix + table not in rows]
         if missing:
             raise StoreError(f"the tables are not there yet ({', '.join(missing)}): run `logstv schema apply`")
-        return cls({shape.table: rows[prefix + shape.table] for shape in SHAPES})
+        return cls({table: rows[prefix + table] for table in _TABLES})
 
     def of_channel(self, channel_id: int, login: str | None) -> int | None:
         """Give for how many seconds a channel's lines are kept; None: as long as the tables say."""
@@ -59,19 +61,21 @@ class Retention:
         kept = self.channels.get(channel_id)
         return self.channels.get(login or "") if kept is None else kept
 
-    def ttl(self, shape: Shape, sent_ms: int, now_ms: int, kept: int | None = None) -> int | None:
-        """Give the TTL of a line, in seconds.
+    def ttl(self, table: Shape | str, end_ms: int, now_ms: int, kept: int | None = None) -> int | None:
+        """Give the TTL, in seconds, of what ends at a time: a line, or the last line that a bucket can hold.
 
         Args:
-            shape: in which table.
-            sent_ms: when it was sent, Unix milliseconds.
+            table: in which table, or in that of which shape.
+            end_ms: Unix milliseconds.
             now_ms: Unix milliseconds.
             kept: what `of_channel` says of its channel.
 
         Returns:
             The seconds that remain, FOR_EVER, or None if none remain.
         """
-        return _remaining(self.seconds[shape.table] if kept is None else kept, sent_ms, now_ms)
+        if kept is None:
+            kept = self.seconds[table if isinstance(table, str) else table.table]
+        return _remaining(kept, end_ms, now_ms)
 
     def bucket_ttl(self, shape: Shape, end_ms: int, now_ms: int, kept: int | None = None) -> int | None:
         """Give the TTL of the index row of a bucket, so that it outlives every line that the bucket can hold.

@@ -15,14 +15,14 @@ def insert(session: Session, shape: Shape) -> str:
     return f"INSERT INTO {session.table(shape.table)} ({names}) VALUES ({marks}) USING TIMESTAMP ? AND TTL ?"
 
 
-def select(session: Session, shape: Shape, *, descending: bool, columns: tuple[str, ...] = ()) -> str:
+def select(session: Session, shape: Shape, *, descending: bool, columns: tuple[str, ...] | None = None) -> str:
     """Read rows of one bucket strictly between two timeuuids; the last value is how many at most.
 
     Args:
-        session: whose keyspace and prefix the table has.
-        shape: which table.
-        descending: the order.
-        columns: which columns; none: all that a message is made of.
+        session: names the table.
+        shape: in which table.
+        descending: in which order.
+        columns: which; None: all that make a message, in the order of `columns_of`.
     """
     names = ", ".join(columns or columns_of(shape))
     order = "DESC" if descending else "ASC"

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from store.activity import Activity
 from store.counts import Counts
 from store.coverage import Coverage
 from store.directory import Directory
 from store.reader import Reader
+from store.removals import Moderation
 from store.session import Session
 from store.settings import StoreSettings
 from store.statistics import Statistics
@@ -23,6 +25,8 @@ class Store:
     counts: Counts
     statistics: Statistics
     coverage: Coverage
+    activity: Activity
+    moderation: Moderation
 
     @classmethod
     async def open(cls, settings: StoreSettings) -> Store:
@@ -43,6 +47,8 @@ class Store:
                 await Counts.open(session, reader),
                 await Statistics.open(session, reader),
                 await Coverage.open(session),
+                await Activity.open(session, reader),
+                await Moderation.open(session),
             )
         except BaseException:
             await session.close()

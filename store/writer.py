@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from cassandra.query import BatchStatement, BatchType, BoundStatement, PreparedStatement
 
-from store import rows, statements
+from store import moderation, rows, statements
 from store.errors import StoreError, StoreUnavailable
 from store.keys import MS_IN_DAY, Width
 from store.message import Message
@@ -35,6 +35,8 @@ _FURTHEST_AHEAD_MS = MS_IN_DAY
 
 Bucket = tuple[str, Key, int]
 """A shape's name, whose log, and the start of the bucket in Unix milliseconds."""
+_Place = Bucket | tuple[str, tuple[int, int | str]]
+"""A partition: a bucket of a log, or a table of moderation and a key in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ class Written:
 
     Attributes:
         messages: how many have all their rows acknowledged.
-        rows: how many rows of message tables that were.
+        rows: how many rows of message and moderation tables that were.
         batches: in how many batches.
         refused: those that have no place, with the reason.
     """
@@ -127,6 +129,7 @@ class Writer:
         retention: Retention,
         sightings: Sightings,
         inserts: dict[str, tuple[PreparedStatement, PreparedStatement]],
+        moderation_inserts: dict[str, PreparedStatement],
         *,
         width_of: Callable[[Shape, Key, int], Width] = always_default,
         clock_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
@@ -135,6 +138,7 @@ class Writer:
         self._session = session
         self._sightings = sightings
         self._inserts = inserts
+        self._moderation_inserts = moderation_inserts
         self._width_of = width_of
         self._clock_ms = clock_ms
         self._known: dict[Bucket, None] = {}
@@ -165,8 +169,9 @@ class Writer:
             )
             for shape in SHAPES
         }
+        events = {table: await session.prepare(moderation.insert(session, table)) for table in moderation.TABLES}
         kept = retention or await Retention.of_tables(session)
-        return cls(session, kept, await Sightings.open(session), inserts, width_of=width_of)
+        return cls(session, kept, await Sightings.open(session), inserts, events, width_of=width_of)
 
     @property
     def retention(self) -> Retention:
@@ -187,7 +192,7 @@ class Writer:
         """
         outcome = Written()
         buckets: dict[Bucket, BoundStatement] = {}
-        partitions: dict[Bucket, _Partition] = {}
+        partitions: dict[_Place, _Partition] = {}
         now_ms, retention = self._clock_ms(), self._retention
         for message in messages:
             reason = self._place(message, now_ms, buckets, partitions)
@@ -226,7 +231,7 @@ class Writer:
         message: Message,
         now_ms: int,
         buckets: dict[Bucket, BoundStatement],
-        partitions: dict[Bucket, _Partition],
+        partitions: dict[_Place, _Partition],
     ) -> str | None:
         """Add the rows of a message, and of the buckets it opens; give the reason if it has no place."""
         if message.unstorable is not None:
@@ -259,6 +264,13 @@ class Writer:
                 if partition is None:
                     partition = partitions[bucket] = _Partition(BoundStatement(insert), [])
                 partition.rows.append(_Row(values, packed.size, message))
+        for table, place, values in moderation.rows_of(message):
+            ttl = self._retention.ttl(table, sent_ms, now_ms, kept)
+            if ttl is not None:
+                insert = self._moderation_inserts[table]
+                partition = partitions.setdefault((table, place), _Partition(BoundStatement(insert), []))
+                values += [timestamp, rows.int32(ttl)]
+                partition.rows.append(_Row(values, rows.size_of(values), message))
         return None if placed else "it is older than the retention"
 
     def _remember(self, buckets: Iterable[Bucket]) -> None:

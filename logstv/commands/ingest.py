@@ -9,7 +9,7 @@ import typer
 from ingest.settings import IngestSettings, channel_login
 from ingest.worker import work
 from logstv.errors import CommandError
-from logstv.lifecycle import run_until_stopped
+from logstv.lifecycle import metrics_of, process_registry, run_until_stopped
 from logstv.settings import NodeSettings
 from store.settings import StoreSettings
 
@@ -43,4 +43,6 @@ def ingest(channel: ChannelOption = None) -> None:
 
     Several workers share the channels: `logstv channels` says which are read, `logstv workers` who reads them.
     """
-    run_until_stopped(work(StoreSettings(), ingest_settings(channel), NodeSettings().data_dir))
+    settings, registry = ingest_settings(channel), process_registry()
+    with metrics_of(registry, settings.metrics_address):
+        run_until_stopped(work(StoreSettings(), settings, NodeSettings().data_dir, registry=registry))

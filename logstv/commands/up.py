@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 from collections.abc import Iterator
 from typing import Annotated
 
@@ -17,7 +18,7 @@ from ingest.settings import IngestSettings
 from ingest.worker import work
 from logstv.commands.demo_chat import DEMO_CHANNELS
 from logstv.commands.ingest import ChannelOption, ingest_settings
-from logstv.lifecycle import run_until_stopped
+from logstv.lifecycle import process_registry, run_until_stopped
 from logstv.node import LocalNode
 from logstv.settings import NodeSettings
 from store import schema
@@ -61,10 +62,13 @@ async def _up(store: StoreSettings, ingest: IngestSettings, api: AppSettings, de
             chat = DemoChat(channels=ingest.channels, rate=demo_rate)
             server = await stack.enter_async_context(DemoChatServer(chat))
             ingest = ingest.model_copy(update={"irc_url": f"irc://127.0.0.1:{server.port}", "transport": "irc"})
+        registry = process_registry()
         async with asyncio.TaskGroup() as group:
-            group.create_task(serve(store, api, started=lambda: _say_where_to_look(api, ingest)))
+            started = functools.partial(_say_where_to_look, api, ingest)
+            group.create_task(serve(store, api, started=started, registry=registry))
             # What was made up is not asked of Twitch the next time.
-            group.create_task(work(store, ingest, NodeSettings().data_dir, seeds_stay=demo_rate is None))
+            seeds_stay = demo_rate is None
+            group.create_task(work(store, ingest, NodeSettings().data_dir, seeds_stay=seeds_stay, registry=registry))
 
 
 def _say_where_to_look(api: AppSettings, ingest: IngestSettings) -> None:

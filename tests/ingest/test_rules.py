@@ -38,4 +38,9 @@ async def test_what_is_not_kept_is_not_written_and_is_counted_by_itself(store, w
     log = Log(CHANNEL, (lines.CHANNEL_ID,))
     assert {message.line async for piece in store.reader.stream(log) for message in piece} == {said[0], said[2]}
     counts = pipeline.counts
-    assert (counts.written, counts.left_out, counts.refused.total(), counts.written + counts.refused.total() + counts.left_out) == (2, 1, 0, 3)
+    assert (
+        counts.written,
+        counts.left_out,
+        counts.refused.total(),
+        counts.written + counts.refused.total() + counts.left_out,
+    ) == (2, 1, 0, 3)

@@ -34,7 +34,7 @@ async def test_a_line_stands_in_each_log_it_belongs_to(store, writer):
         lines.clearchat(None, sent_ms=lines.EVENING_MS + 3),
     )
     written = await writer.write(parsed(said, given, hit, cleared))
-    assert (written.messages, written.rows, written.refused) == (4, 4 + 2 * 4, [])
+    assert (written.messages, written.rows, written.refused) == (4, 4 + 2 * 4 + 2 * 2, [])
     assert await everything(store, CHANNEL, (lines.CHANNEL_ID,)) == [said, given, hit, cleared]
     assert await everything(store, CHANNEL_USER, (lines.CHANNEL_ID, 501)) == [said, given, hit]
     assert await everything(store, USER, (501,)) == [said, given, hit]
