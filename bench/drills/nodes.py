@@ -17,7 +17,7 @@ from store.settings import StoreSettings
 async def run(rate: float, seconds: float) -> None:
     with three_nodes() as cluster:
         settings = StoreSettings(
-            contact_points=cluster.addresses, cql_port=cluster.port, keyspace="drill", replication="dc1:3"
+            contact_points=cluster.addresses, cql_port=cluster.port, keyspace="drill", replication="datacenter1:3"
         )
         await asyncio.to_thread(schema.apply, settings)
         async with over(settings, rate, channels=10) as tried:
