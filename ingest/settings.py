@@ -33,6 +33,12 @@ class IngestSettings(BaseSettings):
     spool_mebibytes: int = Field(
         default=4096, ge=1, description="How much may wait on disk for Cassandra before the chat servers have to wait."
     )
+    hour_buckets_from: int = Field(
+        default=100_000, ge=1, description="Lines a day from which a log gets a partition an hour."
+    )
+    day_buckets_from: int = Field(
+        default=10_000, ge=1, description="Lines a day from which a user's log gets a partition a day, not a month."
+    )
     # Twitch's limits: https://dev.twitch.tv/docs/chat/irc/#rate-limits; how many channels an anonymous connection may
     # join and how quickly connections may follow each other is what recent-messages2 found out (its config.toml).
     irc_channels_per_connection: int = Field(default=90, ge=1, le=1000, description="Channels on one connection.")

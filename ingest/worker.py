@@ -15,11 +15,13 @@ from ingest.quarantine import Quarantine
 from ingest.settings import IngestSettings
 from ingest.spool import Spool
 from ingest.transport import ChatSource, open_source
+from ingest.volume import Volume
 from store.directory import Directory
 from store.errors import StoreUnavailable
 from store.retention import Retention
 from store.session import Session
 from store.settings import StoreSettings
+from store.widths import Thresholds
 from store.writer import Writer
 
 log = structlog.get_logger(__name__)
@@ -73,11 +75,14 @@ async def work(
             group.create_task(_follow_retention(writer, await session))
             return writer
 
-        pipeline = Pipeline(open_writer, Quarantine(folder), waiting=spool)
+        thresholds = Thresholds(hour=settings.hour_buckets_from, day=settings.day_buckets_from)
+        volume = Volume(session, settings.worker, thresholds)
+        pipeline = Pipeline(open_writer, Quarantine(folder), waiting=spool, written=volume.counted)
         async with chat as source, asyncio.TaskGroup() as group:
             server = settings.irc_url if settings.transport == "irc" else settings.eventsub_url
             log.info("ingest.reading", server=server, channels=len(settings.channels), worker=settings.worker)
             group.create_task(_say_reading(source, session, settings.worker))
+            group.create_task(volume.run())
             group.create_task(_report(source, pipeline, spool))
             await pipeline.run(source)
 

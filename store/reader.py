@@ -8,7 +8,6 @@ are read together: what they hold is given in order, and what several of them ho
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
 import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
@@ -29,8 +28,6 @@ _SCAN_ROWS = 1000
 """Rows in one read of a search or of a stream."""
 
 _EVER = (0, 64_060_588_800_000)  # Unix milliseconds, 1970 to 4000: a timeuuid ends in 5236
-_EPOCH = dt.datetime(1970, 1, 1)  # noqa: DTZ001 - the driver's datetimes are naive
-_MILLISECOND = dt.timedelta(milliseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,7 +270,7 @@ class Reader:
         before: set[Bucket] = set()
         while True:
             index_rows = await self._session.execute(statement.bind((*scan.log.key, lowest, end, asked)))
-            found = [Bucket(_unix_ms(start), Width(width)) for start, width in index_rows]
+            found = [Bucket(rows.unix_ms(start), Width(width)) for start, width in index_rows]
             for bucket in found:
                 if bucket.end_ms > scan.lower.sent_ms and bucket.start_ms != scan.entry_ms and bucket not in before:
                     yield bucket
@@ -311,11 +308,6 @@ def _merged(pieces: list[list[Message]], asked: int, *, descending: bool) -> lis
         return [by_order[order] for order in sorted(by_order, reverse=True) if far is None or order >= far]
     far = min(ends, default=None)
     return [by_order[order] for order in sorted(by_order) if far is None or order <= far]
-
-
-def _unix_ms(moment: dt.datetime) -> int:
-    # The driver gives a timestamp as a naive datetime in UTC.
-    return (moment - _EPOCH) // _MILLISECOND
 
 
 def _scan(log: Log, cursor: Cursor | None, want: int) -> _Scan:
