@@ -148,7 +148,8 @@ async def test_rows_by_hand_are_taken_where_they_make_sense(store):
         ("channel", [5], "2026-03-10", "null"),
     ):
         await store.session.execute(
-            f"INSERT INTO {table} (registry, shape, log, since, width) VALUES ('twitch', '{shape}', {log}, '{since}', {width})"
+            f"INSERT INTO {table} (registry, shape, log, since, width) "
+            f"VALUES ('twitch', '{shape}', {log}, '{since}', {width})"
         )
     widths = await Widths.open(store.session)
     assert list(widths.narrowed()) == [(USER, (1,))]
