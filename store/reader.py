@@ -208,12 +208,12 @@ class Reader:
             lower = max(lower, Position(stretch.from_ms - 1, LAST_LOW), key=_order)
             upper = min(upper, Position(stretch.to_ms, FIRST_LOW), key=_order)
         asked = scan.want
+        if len(stretch.starts) == 1:
+            piece = [read(row) for row in await self._rows(scan, stretch.starts[0], lower, upper, asked)]
+            return piece, len(piece) < asked
         answers = await asyncio.gather(*(self._rows(scan, start, lower, upper, asked) for start in stretch.starts))
         pieces = [[read(row) for row in answer] for answer in answers]
-        whole = all(len(piece) < asked for piece in pieces)
-        if len(pieces) == 1:
-            return pieces[0], whole
-        return _merged(pieces, asked, descending=scan.descending), whole
+        return _merged(pieces, asked, descending=scan.descending), all(len(piece) < asked for piece in pieces)
 
     async def _more_buckets(self, scan: _Scan) -> bool:
         """Say whether a bucket lies beyond what was read last, if need be by asking the index."""

@@ -8,9 +8,13 @@ from collections.abc import Iterable
 
 import pytest
 from support import lines
+from support.chat import settings_for
 from support.walks import both_ways
 
+from ingest import volume as volume_module
+from ingest.demo import DemoChat, DemoChatServer
 from ingest.volume import Volume
+from ingest.worker import work
 from store import widths as widths_module
 from store.keys import MS_IN_DAY, MS_IN_HOUR, Width
 from store.message import Message
@@ -103,10 +107,10 @@ async def test_a_line_a_day_stays_in_days_and_months(store):
 
 
 async def test_three_hundred_lines_a_second_out_of_nothing(store):
-    # Thinned to a three hundredth, and so are the thresholds: a line a second for two and a half hours.
+    # Thinned to a three hundredth, and so are the thresholds: a line a second, from when it just misses an hour.
     thin = 300
     worker = await Worker.open(store, Thresholds(hour=100_000 // thin, day=10_000 // thin), now_ms=at(31))
-    began, ended = at(31, 20, 40), at(31, 23, 10)
+    began, ended = at(31, 20, 51), at(31, 23, 11)
     users = 7
     quiet = [said(at(31, hour, 30), user_id=501 + hour % users) for hour in range(20)]
     storm = [said(ms, user_id=501 + n % users) for n, ms in enumerate(range(began, ended, 1000))]
@@ -204,3 +208,20 @@ async def test_old_lines_that_are_replayed_count_for_nothing(store):
     await worker.volume.look()
     assert await switches(store) == []
     assert (await (await Volumes.open(store.session)).of_day(at(8) // MS_IN_DAY)).total() == 300
+
+
+async def test_a_worker_measures_what_it_reads(store, store_settings, tmp_path, monkeypatch):
+    monkeypatch.setattr(volume_module, "_LOOK_SECONDS", 0.05)
+    chat = DemoChat(channels=("moonbase",), rate=300)
+    async with DemoChatServer(chat) as server:
+        settings = settings_for(server, hour_buckets_from=100, day_buckets_from=100_000)
+        working = asyncio.create_task(work(store_settings, settings, tmp_path))
+        async with asyncio.timeout(30):
+            while not (found := [row for row in await switches(store) if row[0] == "channel"]):
+                assert not working.done()
+                await asyncio.sleep(0.05)
+        working.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await working
+    _, log, since, width = found[0]
+    assert (log, since.minute, width) == ([chat.channel_id("moonbase")], 0, "hour")
