@@ -9,8 +9,11 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 from fastapi.routing import APIRoute
+from prometheus_client import CollectorRegistry
 
 from app.errors import BadRequest
+from app.flights import Flights
+from app.live import Live
 from app.names import Names
 from app.settings import AppSettings
 from store.errors import StoreUnavailable
@@ -26,13 +29,19 @@ class Shared:
     Attributes:
         settings: the service's.
         names: remembers which ids it found.
+        reads: pages that are being read, for all who ask for the same.
+        live: the live streams.
         store: open once Cassandra was reached; None before.
         trouble: why it is not open yet.
+        registry: where the metrics are registered.
     """
 
-    def __init__(self, settings: AppSettings) -> None:
+    def __init__(self, settings: AppSettings, registry: CollectorRegistry) -> None:
         self.settings = settings
+        self.registry = registry
         self.names = Names(settings.names_seconds)
+        self.reads = Flights()
+        self.live = Live(self.open_store, pause_seconds=settings.live_seconds, most_listeners=settings.live_listeners)
         self.store: Store | None = None
         self.trouble = "the service has just started"
 
@@ -72,7 +81,7 @@ async def only_documented(request: Request) -> None:
         return
     route = request.scope["route"]
     assert isinstance(route, APIRoute)
-    documented = request.app.openapi()["paths"][route.path_format]["get"].get("parameters", [])
+    documented = request.app.openapi()["paths"][route.path_format][request.method.lower()].get("parameters", [])
     known = [parameter["name"] for parameter in documented if parameter["in"] == "query"]
     for name in given:
         if name not in known:

@@ -4,8 +4,10 @@ AppError
 ├── PortTaken                the port cannot be listened on
 └── Problem                  an answer that is a problem: RFC 9457, with a stable code
     ├── BadRequest           400: what was asked makes no sense
+    │   └── BadLogin         400: this cannot be a login
     ├── Forbidden            403: this may not be asked
-    └── NotFound             404: there is no such thing
+    ├── NotFound             404: there is no such thing
+    └── TooManyListeners     503: no more live streams than these
 """
 
 from __future__ import annotations
@@ -27,11 +29,13 @@ class Problem(AppError):
         code: stable, for programs.
         title: the same for every problem with this code.
         detail: a sentence about this one: what is wrong, and what would be right.
+        retry_seconds: when asking again may help; None if it never does.
     """
 
     status = 500
     code = "internal_error"
     title = "Something went wrong"
+    retry_seconds: int | None = None
 
     def __init__(self, detail: str) -> None:
         super().__init__(detail)
@@ -44,6 +48,13 @@ class BadRequest(Problem):
     status = 400
     code = "invalid_request"
     title = "The request makes no sense"
+
+
+class BadLogin(BadRequest):
+    """This cannot be a login."""
+
+    code = "invalid_channel_login"
+    title = "This cannot be a login"
 
 
 class Forbidden(Problem):
@@ -60,3 +71,12 @@ class NotFound(Problem):
     status = 404
     code = "not_found"
     title = "There is no such thing"
+
+
+class TooManyListeners(Problem):
+    """There are as many live streams as this instance allows."""
+
+    status = 503
+    code = "too_many_listeners"
+    title = "Not now"
+    retry_seconds = 30

@@ -9,7 +9,7 @@ from app.errors import BadRequest, NotFound
 from store.directory import Directory
 
 _MOST_REMEMBERED = 10_000
-_LOGIN = re.compile(r"[a-zA-Z0-9_]{1,25}")
+LOGIN = re.compile(r"[a-zA-Z0-9_]{1,25}")
 
 
 class Names:
@@ -59,6 +59,6 @@ def _id(kind: str, name: str) -> int | None:
         if not re.fullmatch(r"[1-9][0-9]{0,17}", digits):
             raise BadRequest(f"{name!r} is no {kind}: after `id:` comes Twitch's number, as in id:71092938")
         return int(digits)
-    if not _LOGIN.fullmatch(name):
+    if not LOGIN.fullmatch(name):
         raise BadRequest(f"{name!r} is no {kind}: write a login (a-z, 0-9 and _), or id: and Twitch's number")
     return None

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from app.times import parse_time
-from store.filters import Filter
+from store.filters import Filter, Shared
 from store.message import STORED_TYPES
 from store.reader import Log
 from store.shapes import Key, Shape
@@ -24,6 +24,14 @@ class Format(StrEnum):
     NDJSON = "ndjson"
     TEXT = "text"
     RAW = "raw"
+
+
+class Include(StrEnum):
+    """Lines that a moderator removed, and lines that none did."""
+
+    ALL = "all"
+    KEPT = "kept"
+    DELETED = "deleted"
 
 
 class Order(StrEnum):
@@ -53,8 +61,8 @@ Time = Annotated[
 ]
 
 
-class LogParams(BaseModel):
-    """The parameters of a log."""
+class RangeParams(BaseModel):
+    """A range."""
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
@@ -67,6 +75,17 @@ class LogParams(BaseModel):
     to: Time | None = Field(
         default=None, description="The last moment, exclusive; written like `from`.", examples=["2026-11-25T00:00:00Z"]
     )
+
+    @model_validator(mode="after")
+    def _range(self) -> Self:
+        if self.from_ is not None and self.to is not None and self.from_ >= self.to:
+            raise ValueError("`from` must be before `to`: a range is [from, to)")
+        return self
+
+
+class LogParams(RangeParams):
+    """The parameters of a log."""
+
     order: Order | None = Field(
         default=None, description="Oldest or newest first. Without it: newest first, or oldest first within a range."
     )
@@ -82,13 +101,14 @@ class LogParams(BaseModel):
         default=None, min_length=1, max_length=100, description="Only lines whose author wears this badge.",
         examples=["moderator"],
     )  # fmt: skip
+    include: Include = Field(
+        default=Include.ALL, description="Only lines that no moderator removed (`kept`), or only such (`deleted`)."
+    )
+    shared: Shared = Field(
+        default=Shared.ALL,
+        description="Of a shared chat only lines said in the channel itself (`home`), or only others (`foreign`).",
+    )
     format: Format | None = Field(default=None, description="How to write it; without it, `Accept` is looked at.")
-
-    @model_validator(mode="after")
-    def _range(self) -> LogParams:
-        if self.from_ is not None and self.to is not None and self.from_ >= self.to:
-            raise ValueError("`from` must be before `to`: a range is [from, to)")
-        return self
 
     @property
     def asks_for_a_page(self) -> bool:
@@ -109,4 +129,4 @@ class LogParams(BaseModel):
     def filter(self) -> Filter:
         """Give what is asked of its lines."""
         types = frozenset(STORED_TYPES[name.upper()] for name in (self.type or "").split(",") if name)
-        return Filter(types, self.q or "", self.badge or "")
+        return Filter(types, self.q or "", self.badge or "", self.shared)

@@ -14,6 +14,18 @@ def is_admin(settings: AppSettings, key: str) -> bool:
     return bool(wanted) and hmac.compare_digest(key.encode(), wanted.encode())
 
 
+def require_admin(settings: AppSettings, key: str) -> None:
+    """Let the admin pass.
+
+    Raises:
+        Forbidden: it is someone else, or no admin's key is set.
+    """
+    if not settings.admin_key.get_secret_value():
+        raise Forbidden("this instance has no admin: set LOGSTV_ADMIN_KEY where it runs")
+    if not is_admin(settings, key):
+        raise Forbidden("this is for the admin of the instance: send the key as X-Api-Key")
+
+
 def allow_user_log(settings: AppSettings, key: str) -> None:
     """Let a user's log across channels be read, if the policy allows.
 

@@ -1,7 +1,11 @@
-"""Turns whatever goes wrong into one shape: `application/problem+json` (RFC 9457) with a stable code."""
+"""Turns whatever goes wrong into one shape: `application/problem+json` (RFC 9457) with a stable code.
+
+Routes whose clients know another shape say so in the request's scope (`app.compatible.doorway`).
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import structlog
@@ -18,7 +22,13 @@ from store.errors import CursorError, StoreError, StoreUnavailable
 log = structlog.get_logger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
-_RETRY_SECONDS = 2
+_RETRY = {"retry-after": "2"}
+
+ERROR_SHAPE = "logstv.error_shape"
+"""In the scope of a request whose errors have another shape: the ErrorShape."""
+
+ErrorShape = Callable[[int, str, str], tuple[bytes, str]]
+"""From a status, a code and a sentence to a body and its media type."""
 
 
 class ProblemBody(BaseModel):
@@ -47,12 +57,23 @@ class ProblemBody(BaseModel):
 
 def declared(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Say for OpenAPI that a route may answer with these problems."""
-    meanings = {400: "It makes no sense", 403: "Not allowed", 404: "Not there", 503: "Cassandra cannot answer now"}
     return {
-        status: {"description": meanings[status], "content": {MEDIA_TYPE: {"schema": {"$ref": _SCHEMA}}}}
+        status: {"description": _MEANINGS[status], "content": {MEDIA_TYPE: {"schema": {"$ref": _SCHEMA}}}}
         for status in statuses
     }
 
+
+_MEANINGS = {
+    400: "It makes no sense",
+    403: "Not allowed",
+    404: "Not there",
+    414: "The address is too long",
+    429: "Too many requests",
+    431: "The headers are too long",
+    503: "Not now",
+}
+OF_EVERY_ROUTE = (414, 429, 431)
+"""What is answered before it is looked at what is asked."""
 
 _SCHEMA = "#/components/schemas/ProblemBody"
 
@@ -62,6 +83,19 @@ def answer(status: int, code: str, title: str, detail: str, headers: dict[str, s
     body = {"type": "about:blank", "status": status, "code": code, "title": title, "detail": detail}
     more = {"cache-control": "no-store", "x-content-type-options": "nosniff", **(headers or {})}
     return Response(dump(body), status, media_type=MEDIA_TYPE, headers=more)
+
+
+def _shaped(
+    request: Request, status: int, code: str, title: str, detail: str, headers: dict[str, str] | None = None
+) -> Response:
+    """Give the answer of a problem in the shape that the request's route has."""
+    found = answer(status, code, title, detail, headers)
+    shape: ErrorShape | None = request.scope.get(ERROR_SHAPE)
+    if shape is None:
+        return found
+    body, media_type = shape(status, code, detail)
+    kept = {name: value for name, value in found.headers.items() if name not in ("content-length", "content-type")}
+    return Response(body, status, media_type=media_type, headers=kept)
 
 
 def install(app: FastAPI) -> None:
@@ -75,13 +109,14 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _fault)
 
 
-async def _problem(_request: Request, error: Exception) -> Response:
+async def _problem(request: Request, error: Exception) -> Response:
     assert isinstance(error, Problem)
-    return answer(error.status, error.code, error.title, error.detail)
+    again = {} if error.retry_seconds is None else {"retry-after": str(error.retry_seconds)}
+    return _shaped(request, error.status, error.code, error.title, error.detail, again)
 
 
-async def _cursor(_request: Request, error: Exception) -> Response:
-    return answer(400, "invalid_cursor", "The cursor cannot be used", str(error))
+async def _cursor(request: Request, error: Exception) -> Response:
+    return _shaped(request, 400, "invalid_cursor", "The cursor cannot be used", str(error))
 
 
 async def _validation(request: Request, error: Exception) -> Response:
@@ -102,25 +137,26 @@ def _sentence(found: dict[str, Any]) -> str:
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if error.status_code == 404:
-        return answer(
-            404, "not_found", "There is no such thing", f"nothing is at {request.url.path}; /docs lists the routes"
-        )
+        detail = f"nothing is at {request.url.path}; /docs lists the routes"
+        return _shaped(request, 404, "not_found", "There is no such thing", detail)
     if error.status_code == 405:
         detail = f"{request.method} is not answered at {request.url.path}"
-        return answer(405, "method_not_allowed", "Not with this method", detail, dict(error.headers or {}))
-    return answer(error.status_code, "invalid_request", "The request makes no sense", str(error.detail))
+        return _shaped(request, 405, "method_not_allowed", "Not with this method", detail, dict(error.headers or {}))
+    return _shaped(request, error.status_code, "invalid_request", "The request makes no sense", str(error.detail))
 
 
 def unavailable(detail: str) -> Response:
     """Give the answer of a service that cannot answer now."""
-    return answer(503, "unavailable", "Not now", detail, {"retry-after": str(_RETRY_SECONDS)})
+    return answer(503, "unavailable", "Not now", detail, _RETRY)
 
 
-async def _unavailable(_request: Request, error: Exception) -> Response:
+async def _unavailable(request: Request, error: Exception) -> Response:
     log.warning("store.unavailable", reason=str(error))
-    return unavailable("the store cannot answer now; ask again in a moment")
+    detail = "the store cannot answer now; ask again in a moment"
+    return _shaped(request, 503, "unavailable", "Not now", detail, _RETRY)
 
 
 async def _fault(request: Request, error: Exception) -> Response:
     log.error("app.fault", path=request.url.path, exc_info=error)
-    return answer(500, "internal_error", "Something went wrong", "this is a fault of the service, and it was logged")
+    detail = "this is a fault of the service, and it was logged"
+    return _shaped(request, 500, "internal_error", "Something went wrong", detail)

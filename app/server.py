@@ -8,13 +8,16 @@ import socket
 from collections.abc import Callable, Iterator
 
 import uvicorn
+from prometheus_client import CollectorRegistry
 
 from app.errors import PortTaken
-from app.service import create_app
+from app.protocol import BoundedProtocol
+from app.service import create_app, end_streams
 from app.settings import AppSettings
 from store.settings import StoreSettings
 
 _GRACE_SECONDS = 5
+_UNREAD_MS = 60_000
 
 
 class _Server(uvicorn.Server):
@@ -32,7 +35,11 @@ class _Server(uvicorn.Server):
 
 
 async def serve(
-    store_settings: StoreSettings, settings: AppSettings, *, started: Callable[[], None] = lambda: None
+    store_settings: StoreSettings,
+    settings: AppSettings,
+    *,
+    started: Callable[[], None] = lambda: None,
+    registry: CollectorRegistry | None = None,
 ) -> None:
     """Serve until cancelled; then answer what is under way, and end.
 
@@ -40,18 +47,20 @@ async def serve(
         store_settings: where the logs are.
         settings: where to listen.
         started: called when the service answers.
+        registry: where its metrics are registered; None: in one of its own.
 
     Raises:
         PortTaken: the port cannot be listened on.
     """
     listening = _listen(settings)
+    app = create_app(store_settings, settings, registry)
     config = uvicorn.Config(
-        create_app(store_settings, settings),
+        app,
         log_config=None,
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=_GRACE_SECONDS,
-        h11_max_incomplete_event_size=32 * 1024,
+        http=BoundedProtocol,
     )
     server = _Server(config)
     server.started_callback = started
@@ -59,6 +68,7 @@ async def serve(
     try:
         await asyncio.shield(serving)
     except asyncio.CancelledError:
+        end_streams(app)
         server.should_exit = True
         await serving
         raise
@@ -70,6 +80,9 @@ def _listen(settings: AppSettings) -> socket.socket:
     # left on, it holds back a body for 40 ms after its headers.
     listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        # A client that reads nothing, or is gone without a word, does not keep its connection (Linux's tcp(7)).
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNREAD_MS)
     try:
         listening.bind((settings.host, settings.port))
     except OSError as error:

@@ -10,13 +10,36 @@ from importlib.metadata import version
 import structlog
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
+from prometheus_client import CollectorRegistry
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette_compress import CompressMiddleware, add_compress_type, remove_compress_type
 
 from app import problems
+from app.compatible.doorway import CAPABILITIES_HEADER, Doorway
 from app.dependencies import HEAD, Shared
+from app.freshness import Freshness
+from app.limits import Limits
+from app.metrics import RequestMetrics
+from app.models import CompatibleLines
+from app.pages import NDJSON
 from app.problems import ProblemBody
-from app.routes import directory, health, logs
+from app.routes import (
+    admin,
+    compatible,
+    compatible_admin,
+    coverage,
+    directory,
+    health,
+    lines,
+    live,
+    logs,
+    metrics,
+    moderation,
+    stats,
+    threads,
+)
+from app.routes.live import EVENTS
 from app.settings import AppSettings
 from store.errors import StoreError
 from store.settings import StoreSettings
@@ -24,14 +47,27 @@ from store.store import Store
 
 log = structlog.get_logger(__name__)
 
+_SECURITY = (
+    # Answers show what strangers wrote: nothing in them may run, load or be framed. The page of the routes has a style.
+    (
+        "content-security-policy",
+        "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'",
+    ),
+    ("referrer-policy", "no-referrer"),
+    ("x-frame-options", "DENY"),
+    ("cross-origin-resource-policy", "cross-origin"),
+)
 _AGAIN_SECONDS = (0.5, 5.0)
 _DESCRIPTION = (
     "Chat logs of Twitch channels. Three logs take the same parameters: of a channel, of a user in a channel, of a "
-    "user everywhere. Pages have cursors in both directions; a range is [from, to). Errors are problem+json."
+    "user everywhere. Pages have cursors in both directions; a range is [from, to). Errors are problem+json. "
+    "The routes that are not under /v1 are those of justlog, rustlog and recent-messages."
 )
 
 
-def create_app(store_settings: StoreSettings, settings: AppSettings) -> FastAPI:
+def create_app(
+    store_settings: StoreSettings, settings: AppSettings, registry: CollectorRegistry | None = None
+) -> FastAPI:
     """Make the application.
 
     It starts without Cassandra, answers 503 until that is reached, and recovers by itself.
@@ -39,11 +75,13 @@ def create_app(store_settings: StoreSettings, settings: AppSettings) -> FastAPI:
     Args:
         store_settings: where the logs are.
         settings: what the service allows.
+        registry: where the metrics are registered, beside those of others in the process; None: in one of its own.
     """
+    registry = registry or CollectorRegistry()
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        shared = Shared(settings)
+        shared = Shared(settings, registry)
         app.state.shared = shared
         connecting = asyncio.create_task(_connect(shared, store_settings))
         try:
@@ -51,6 +89,8 @@ def create_app(store_settings: StoreSettings, settings: AppSettings) -> FastAPI:
         finally:
             connecting.cancel()
             await asyncio.gather(connecting, return_exceptions=True)
+            await shared.live.close()
+            await shared.reads.close()
             if shared.store is not None:
                 await shared.store.close()
 
@@ -64,14 +104,54 @@ def create_app(store_settings: StoreSettings, settings: AppSettings) -> FastAPI:
         redirect_slashes=False,
     )
     problems.install(app)
-    for router in (logs.router, directory.router, health.router):
+    for router in (
+        logs.router,
+        lines.router,
+        live.router,
+        directory.router,
+        coverage.router,
+        stats.router,
+        moderation.router,
+        threads.router,
+        admin.router,
+        compatible_admin.router,
+        health.router,
+        metrics.router,
+        *compatible.ROUTERS,
+    ):
         app.include_router(router)
+    # The last one is the outermost: an ETag is that of the plain answer.
+    app.add_middleware(Doorway)
+    app.add_middleware(Freshness)
+    _compress(app)
+    app.add_middleware(Limits, per_minute=settings.rate_limit, trusted_hops=settings.trusted_hops)
     app.add_middleware(_Headers)
     app.add_middleware(
-        CORSMiddleware, allow_origins=["*"], allow_methods=["GET"], expose_headers=["Link", "Retry-After"]
+        CORSMiddleware,
+        allow_origins=["*"],
+        allow_methods=["GET"],
+        allow_headers=["*"],
+        expose_headers=["Link", "Retry-After", "ETag", CAPABILITIES_HEADER],
     )
-    _declare_problems(app)
+    app.add_middleware(RequestMetrics, registry=registry)
+    _declare_shapes(app)
     return app
+
+
+def _compress(app: FastAPI) -> None:
+    """Compress answers for who takes it, quickly rather than small: a page is written for one client."""
+    add_compress_type(NDJSON, streaming=True)
+    add_compress_type(problems.MEDIA_TYPE)
+    # What is live is small and must leave at once.
+    remove_compress_type(EVENTS)
+    app.add_middleware(CompressMiddleware, minimum_size=1000, zstd_level=1, brotli_quality=1, gzip_level=1)
+
+
+def end_streams(app: FastAPI) -> None:
+    """End the live streams, for which a server that stops would wait in vain."""
+    shared: Shared | None = getattr(app.state, "shared", None)
+    if shared is not None:
+        shared.live.stop()
 
 
 async def _connect(shared: Shared, settings: StoreSettings) -> None:
@@ -99,6 +179,8 @@ class _Headers:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers["x-content-type-options"] = "nosniff"
+                for name, value in _SECURITY:
+                    headers.setdefault(name, value)
                 # Answers may be kept but must be asked for again, so that an opt-out shows at once.
                 headers.setdefault("cache-control", "no-cache")
             await send(message)
@@ -112,20 +194,27 @@ class _Headers:
             await self._app(scope, receive, with_headers)
 
 
-def _declare_problems(app: FastAPI) -> None:
-    """Put the shape of a problem where the routes' declarations point, and leave out FastAPI's own."""
+_SCHEMA = "#/components/schemas/{model}"
+
+
+def _declare_shapes(app: FastAPI) -> None:
+    """Put the shapes of problems and lines where the routes' declarations point, and leave out FastAPI's problems."""
     make = app.openapi
 
     def openapi() -> dict[str, object]:
         document = make()
         schemas = document["components"]["schemas"]
         if "ProblemBody" not in schemas:
-            schemas["ProblemBody"] = ProblemBody.model_json_schema(ref_template="#/components/schemas/{model}")
+            schemas["ProblemBody"] = ProblemBody.model_json_schema(ref_template=_SCHEMA)
+            lines = CompatibleLines.model_json_schema(ref_template=_SCHEMA)
+            schemas |= lines.pop("$defs") | {"CompatibleLines": lines}
             for name in ("HTTPValidationError", "ValidationError"):
                 schemas.pop(name, None)
             for methods in document["paths"].values():
                 for operation in methods.values():
                     operation["responses"].pop("422", None)
+                    of_all = problems.declared(*problems.OF_EVERY_ROUTE)
+                    operation["responses"] |= {str(status): meaning for status, meaning in of_all.items()}
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]

@@ -35,3 +35,19 @@ class AppSettings(BaseSettings):
     names_seconds: float = Field(
         default=10.0, ge=0, description="Seconds for which the id behind a login is remembered."
     )
+    rate_limit: int = Field(
+        default=0, ge=0, description="Requests that one client address may make in a minute; 0: no limit."
+    )
+    trusted_hops: int = Field(
+        default=0,
+        ge=0,
+        le=10,
+        description="Proxies in front whose X-Forwarded-For says the client's address; 0: who connects is the client.",
+    )
+    stats_seconds: float = Field(
+        default=5.0, gt=0, le=60, description="Seconds that statistics may count; then they say how far they came."
+    )
+    live_seconds: float = Field(
+        default=1.0, ge=0.05, le=60, description="Seconds between two looks at a channel that is listened to live."
+    )
+    live_listeners: int = Field(default=1000, ge=0, description="Live streams at the same time, of all channels.")

@@ -7,7 +7,7 @@ import re
 from functools import lru_cache
 
 _EARLIEST_MS = 0
-_LATEST_MS = 64_060_588_800_000  # the year 4000
+LATEST_MS = 64_060_588_800_000  # the year 4000
 _SECONDS_DIGITS = 10
 _RIGHT = "write RFC 3339, as in 2026-11-24T20:15:00Z, or Unix seconds or milliseconds"
 
@@ -31,7 +31,7 @@ def parse_time(text: str) -> int:
         if moment.tzinfo is None:
             raise ValueError("this time says nothing of its zone: end it with Z or an offset like +02:00")
         found = (moment - _EPOCH) // _MILLISECOND
-    if not _EARLIEST_MS <= found <= _LATEST_MS:
+    if not _EARLIEST_MS <= found <= LATEST_MS:
         raise ValueError("this time is before 1970 or after 4000")
     return found
 
@@ -50,6 +50,11 @@ def rfc3339(ms: int) -> str:
     second, rest = divmod(ms, 1000)
     minute, second = divmod(second, 60)
     return f"{_minute(minute)}:{second:02d}.{rest:03d}Z"
+
+
+def rfc3339_brief(ms: int) -> str:
+    """Write Unix milliseconds as RFC 3339 in UTC, with a fraction only where it is not zero, as rustlog does."""
+    return rfc3339(ms).replace(".000Z", "Z")
 
 
 def in_words(ms: int) -> str:

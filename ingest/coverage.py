@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from ingest.source import ChannelReading
 from store.coverage import BEAT_MS, Coverage, Span
 from store.errors import StoreUnavailable
 
@@ -15,24 +16,11 @@ _LOOK_SECONDS = 1.0
 _LOOKS_A_BEAT = int(BEAT_MS / 1000 / _LOOK_SECONDS)
 
 
-class ReadChannel(Protocol):
-    """How the reading of a channel stands, and when it was read (`ingest.irc_state.ChannelState`)."""
-
-    channel_id: int | None
-    reading_from_ms: int | None
-    read_spans: list[tuple[int, int]]
-
-    @property
-    def heard_ms(self) -> int:
-        """How far it surely was read, Unix milliseconds."""
-        ...
-
-
 class ReadChannels(Protocol):
     """What has channels that are read."""
 
     @property
-    def channels(self) -> Sequence[ReadChannel]:
+    def channels(self) -> Sequence[ChannelReading]:
         """The channels that are read now."""
         ...
 
@@ -42,7 +30,7 @@ class _Due:
     """Spans that are to be recorded, by channel."""
 
     ended: list[tuple[int, Span]] = field(default_factory=list)
-    going_on: dict[int, tuple[ReadChannel, Span]] = field(default_factory=dict)
+    going_on: dict[int, tuple[ChannelReading, Span]] = field(default_factory=dict)
 
 
 class CoverageRecorder:
@@ -60,7 +48,7 @@ class CoverageRecorder:
         self._source = source
         self._worker = worker
         self._due = _Due()
-        self._seen: dict[int, ReadChannel] = {}
+        self._seen: dict[int, ChannelReading] = {}
 
     async def run(self, coverage: Coverage) -> None:
         """Record until cancelled."""
@@ -91,7 +79,7 @@ class CoverageRecorder:
             if state.reading_from_ms is not None:
                 self._due.going_on[state.channel_id] = state, Span(state.reading_from_ms, state.heard_ms)
 
-    def _all(self) -> Iterable[ReadChannel]:
+    def _all(self) -> Iterable[ChannelReading]:
         """Give the channels that are read, and once more those that are not any longer, for their ends."""
         now = {id(state): state for state in self._source.channels}
         gone = [state for key, state in self._seen.items() if key not in now]

@@ -7,7 +7,8 @@ IngestError
 ├── SpoolError               the disk cannot take or give lines
 ├── NotificationError        a notification of EventSub that stands for no line
 ├── ApiError                 Twitch's API refused or could not answer
-└── LoginRefused             the chat server, or the API, does not take our login
+├── LoginRefused             the chat server, or the API, does not take our login
+└── WorkerNameTaken          another worker is called the same
 """
 
 from __future__ import annotations
@@ -51,3 +52,7 @@ class LoginRefused(IngestError):
 
 class SpoolError(IngestError):
     """The disk under the spool cannot take or give lines; the message says why."""
+
+
+class WorkerNameTaken(IngestError):
+    """Another worker, which was started earlier, is called the same."""

@@ -114,6 +114,11 @@ class EventSubSource:
         """How the reading of each channel stands."""
         return [channel.state for channel in self._channels.values()]
 
+    @property
+    def figures(self) -> dict[str, float]:
+        """What was counted over all sessions."""
+        return self.counts.figures
+
     async def _run(self) -> None:
         """Read a conduit, and when it is lost, another one."""
         api = TwitchApi(self._settings)

@@ -35,6 +35,21 @@ class EventSubCounts:
     revoked: Counter[str] = field(default_factory=Counter)
     logins_refused: int = 0
 
+    @property
+    def figures(self) -> dict[str, float]:
+        """The numbers among them, by the name that the metrics give them; those of IRC have the same names."""
+        return {
+            "connections": self.connections,
+            "connections_opened": self.opened,
+            "lines": self.notifications,
+            "duplicates": self.duplicates,
+            "strays": self.strays,
+            "unreadable": self.unreadable,
+            "joins_failed": self.subscriptions_failed,
+            "revoked": self.revoked.total(),
+            "logins_refused": self.logins_refused,
+        }
+
 
 @dataclass(slots=True)
 class SubscribedChannel:

@@ -133,6 +133,11 @@ class IrcSource:
         """How the reading of each channel stands."""
         return [state for link in self._links for state in link.channels.values()]
 
+    @property
+    def figures(self) -> dict[str, float]:
+        """What was counted on all connections."""
+        return self.counts.figures
+
     async def _keep_up(self, link: _Link) -> None:
         """Keep a connection for a link's channels; on RECONNECT open the next one before the old is closed."""
         clock = asyncio.get_running_loop().time

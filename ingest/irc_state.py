@@ -33,6 +33,20 @@ class IrcCounts:
     logins_refused: int = 0
     ignored: Counter[str] = field(default_factory=Counter)
 
+    @property
+    def figures(self) -> dict[str, float]:
+        """The numbers among them, by the name that the metrics give them."""
+        return {
+            "connections": self.connections,
+            "connections_opened": self.opened,
+            "lines": self.lines,
+            "strays": self.strays,
+            "too_long": self.too_long,
+            "joins_failed": self.joins_failed,
+            "logins_refused": self.logins_refused,
+            "ignored": self.ignored.total(),
+        }
+
     def ignore(self, command: str) -> None:
         """Count a line that is left out; a server that makes up commands without end counts as `other`."""
         if command not in self.ignored and len(self.ignored) >= _COMMANDS_COUNTED:

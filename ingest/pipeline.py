@@ -9,18 +9,21 @@ import asyncio
 import contextlib
 import itertools
 import random
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 import structlog
 
 from ingest.quarantine import Quarantine
+from ingest.rules import ChannelRules
 from ingest.source import ReceivedLine, Source
 from ingest.waiting import InMemory, Taken, WaitingLines
 from store.errors import LineError, StoreError, StoreUnavailable
 from store.message import Message
-from store.writer import Writer
+from store.writer import Writer, Written
 
 log = structlog.get_logger(__name__)
 
@@ -32,6 +35,7 @@ WRITES_AT_ONCE = 4
 _BACKOFF_SECONDS = (0.2, 10.0)
 _FLUSH_SECONDS = 5.0
 _DRAIN_SECONDS = 10.0
+_AWAY_SECONDS = 2.0
 _MOST_CHANNELS = 100_000
 _SPLIT_AFTER = 3
 _GIVE_UP_AFTER = 20
@@ -46,18 +50,35 @@ class IngestCounts:
     Attributes:
         received: handed over by the source.
         written: acknowledged in every log they stand in.
+        rows: in how many rows of message tables.
         retries: writes that were repeated because Cassandra could not answer.
         refused: lines without a place in a log, by reason.
+        left_out: messages that are not kept by the rules of their channels.
     """
 
     received: int = 0
     written: int = 0
+    rows: int = 0
     retries: int = 0
     refused: Counter[str] = field(default_factory=Counter)
+    left_out: int = 0
+
+
+class Meter(Protocol):
+    """Measures writes (`ingest.metrics`)."""
+
+    def written(self, messages: Sequence[Message], outcome: Written, seconds: float) -> None:
+        """Take note of a write that was acknowledged."""
+        ...
 
 
 class Pipeline:
     """Takes a source's lines to the store.
+
+    Attributes:
+        counts: what became of them.
+        rules: which messages are kept; to be set anew whenever that changes.
+        meter: measures the writes, if it is set.
 
     Args:
         open_writer: gives the writer once the store can be reached; lines are read, and wait, meanwhile.
@@ -76,6 +97,8 @@ class Pipeline:
         written: Callable[[Sequence[Message]], object] = lambda _: None,
     ) -> None:
         self.counts = counts if counts is not None else IngestCounts()
+        self.rules = ChannelRules()
+        self.meter: Meter | None = None
         self._open_writer = open_writer
         self._quarantine = quarantine
         self._waiting = waiting if waiting is not None else InMemory()
@@ -104,8 +127,8 @@ class Pipeline:
                 raise
             finally:
                 await self._waiting.end()
-                if patience is not None and self._waiting.durable and self._was_away:
-                    patience = 0  # it can wait where it is for the next time
+                if self._waiting.durable and self._was_away:
+                    patience = _AWAY_SECONDS  # it can wait where it is for the next time
                 await asyncio.wait([writing], timeout=patience)
                 if not writing.done():
                     if not self._waiting.durable:
@@ -154,6 +177,8 @@ class Pipeline:
                 continue
             if message.unstorable is not None:
                 self._refuse(received.line, message.unstorable)
+            elif not self.rules.keep(message):
+                self.counts.left_out += 1
             else:
                 messages.append(message)
         return messages
@@ -224,12 +249,16 @@ class Pipeline:
         await self._write(writer, messages[middle:], written_before)
 
     async def _write_once(self, writer: Writer, messages: Sequence[Message]) -> None:
+        begun = time.monotonic()
         written = await writer.write(messages)
+        if self.meter is not None:
+            self.meter.written(messages, written, time.monotonic() - begun)
         if self._was_away:
             self._was_away = False
             self._waiting.again()
         self.counts.written += written.messages
         self._written(messages)
+        self.counts.rows += written.rows
         for refused in written.refused:
             self._refuse(refused.message.line, refused.reason)
 

@@ -25,10 +25,29 @@ class IngestSettings(BaseSettings):
         default=None, description="The authority that signed the chat server's certificate (PEM); empty: the system's."
     )
     channels: Annotated[tuple[str, ...], NoDecode] = Field(
-        default=(), description="The logins of the channels to read, separated by commas."
+        default=(),
+        description="The logins of channels, separated by commas, that are added at the start to those that are read.",
     )
     worker: str = Field(
-        default_factory=lambda: f"{socket.gethostname()}-{os.getpid()}", description="What this worker is called."
+        default_factory=lambda: f"{socket.gethostname()}-{os.getpid()}",
+        min_length=1,
+        max_length=100,
+        description="What this worker is called; no two may be called the same.",
+    )
+    worker_heartbeat: float = Field(
+        default=2.0,
+        ge=0.1,
+        le=60,
+        description="Seconds between two signs of life, and between two looks at what is to be read.",
+    )
+    worker_handover: float = Field(
+        default=15.0,
+        ge=0,
+        le=600,
+        description="Seconds that a worker that ends waits at most for others to read its channels.",
+    )
+    ingest_redundancy: int = Field(
+        default=2, ge=1, le=2, description="How many workers read each channel, as far as there are so many: 1 or 2."
     )
     spool_mebibytes: int = Field(
         default=4096, ge=1, description="How much may wait on disk for Cassandra before the chat servers have to wait."
@@ -38,6 +57,9 @@ class IngestSettings(BaseSettings):
     )
     day_buckets_from: int = Field(
         default=10_000, ge=1, description="Lines a day from which a user's log gets a partition a day, not a month."
+    )
+    metrics_address: str = Field(
+        default="", description="Where a worker of its own shows its metrics, as in 127.0.0.1:9108; empty: nowhere."
     )
     # Twitch's limits: https://dev.twitch.tv/docs/chat/irc/#rate-limits; how many channels an anonymous connection may
     # join and how quickly connections may follow each other is what recent-messages2 found out (its config.toml).
@@ -88,6 +110,11 @@ class IngestSettings(BaseSettings):
         if value and not (value.isascii() and value.isdecimal()):
             raise ValueError("this is no id of an account: ids are numbers; a login is not one")
         return value
+
+    @property
+    def redundancy(self) -> int:
+        """How many workers read a channel: over EventSub one, since two would give one message two times, and rows."""
+        return 1 if self.transport == "eventsub" else self.ingest_redundancy
 
     @field_validator("channels", mode="before")
     @classmethod

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from types import TracebackType
+from typing import Protocol, Self
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,3 +35,66 @@ class Source(Protocol):
     async def stop(self) -> None:
         """Read no more, and have `chunks` end after what was read already."""
         ...
+
+
+class ChannelReading(Protocol):
+    """How the reading of a channel stands."""
+
+    @property
+    def login(self) -> str:
+        """By which login it is read."""
+        ...
+
+    @property
+    def channel_id(self) -> int | None:
+        """Twitch's id; None until the source has learnt it."""
+        ...
+
+    @property
+    def joined(self) -> bool:
+        """Whether it is being read now."""
+        ...
+
+    @property
+    def failure(self) -> str:
+        """Why it cannot be read; empty if it can, or that is not known yet."""
+        ...
+
+    reading_from_ms: int | None
+    """Since when it is being read, Unix milliseconds; None while it is not."""
+
+    read_spans: list[tuple[int, int]]
+    """When it was being read before that, and nobody has taken note of."""
+
+    @property
+    def heard_ms(self) -> int:
+        """How far it surely was read, Unix milliseconds; only while it is joined."""
+        ...
+
+
+class ChatSource(Source, Protocol):
+    """A source whose channels come and go, for as long as it is entered."""
+
+    @property
+    def channels(self) -> Sequence[ChannelReading]:
+        """The channels that it reads, or tries to."""
+        ...
+
+    def join(self, login: str) -> None:
+        """Read a channel too; harmless if it is read already."""
+        ...
+
+    async def part(self, login: str) -> None:
+        """Read a channel no more."""
+        ...
+
+    @property
+    def figures(self) -> Mapping[str, float]:
+        """What was counted on the way in, by the name that the metrics give it (docs/operations.md)."""
+        ...
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...

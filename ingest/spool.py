@@ -110,6 +110,11 @@ class Spool:
             log.info("spool.left", lines=self.unsettled - len(self._pending), path=str(self._file.path))
         await self._tasks.__aexit__(kind, error, trace)
 
+    @property
+    def path(self) -> Path:
+        """The file that is this worker's own."""
+        return self._file.path
+
     async def put(self, chunk: list[ReceivedLine]) -> None:
         """Take lines in; wait while neither disk nor memory has room."""
         while len(self._pending) >= MOST_WAITING:

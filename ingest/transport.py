@@ -2,64 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from types import TracebackType
-from typing import Protocol, Self
-
 import structlog
 
 from ingest.errors import TransportError
 from ingest.irc import IrcSource
-from ingest.irc_state import ChannelState
 from ingest.settings import IngestSettings
-from ingest.source import ReceivedLine
+from ingest.source import ChatSource
 
 log = structlog.get_logger(__name__)
-
-
-class SourceCounts(Protocol):
-    """What was seen, of any transport."""
-
-    @property
-    def connections(self) -> int:
-        """How many are open."""
-        ...
-
-
-class ChatSource(Protocol):
-    """Chat lines of a set of channels that may change, for as long as it is entered."""
-
-    @property
-    def counts(self) -> SourceCounts:
-        """What was seen."""
-        ...
-
-    @property
-    def channels(self) -> list[ChannelState]:
-        """How the reading of each channel stands."""
-        ...
-
-    def chunks(self) -> AsyncIterator[list[ReceivedLine]]:
-        """Yield the chat lines as they come."""
-        ...
-
-    def join(self, login: str) -> None:
-        """Read a channel too."""
-        ...
-
-    async def part(self, login: str) -> None:
-        """Read a channel no more."""
-        ...
-
-    async def stop(self) -> None:
-        """Have `chunks` end after what was read."""
-        ...
-
-    async def __aenter__(self) -> Self: ...
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
 
 
 def open_source(settings: IngestSettings) -> ChatSource:

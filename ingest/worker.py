@@ -1,36 +1,46 @@
-"""The ingest worker: reads channels from the chat server into the store, and says which it reads."""
+"""The ingest worker: reads the channels that are assigned to it from the chat server into the store.
+
+Which channels those are is `ingest.follow`'s to keep.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import math
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import structlog
+from prometheus_client import CollectorRegistry
 
+from ingest.coverage import CoverageRecorder
+from ingest.follow import Follower
+from ingest.metrics import IngestMetrics
 from ingest.pipeline import Pipeline
 from ingest.quarantine import Quarantine
+from ingest.remembered import RememberedChannels
+from ingest.rules import ChannelRules
 from ingest.settings import IngestSettings
+from ingest.source import ChatSource
 from ingest.spool import Spool
-from ingest.transport import ChatSource, open_source
+from ingest.transport import open_source
 from ingest.volume import Volume
-from store.directory import Directory
+from store.coverage import Coverage
 from store.errors import StoreUnavailable
 from store.retention import Retention
 from store.session import Session
 from store.settings import StoreSettings
+from store.wanted import WantedChannels
 from store.widths import Thresholds
 from store.writer import Writer
 
 log = structlog.get_logger(__name__)
 
-_SAY_SECONDS = 10.0
 _REPORT_SECONDS = 60.0
 _RETENTION_SECONDS = 10.0
-_LOOK_SECONDS = 1.0
 _CONNECT_PAUSE_SECONDS = 2.0
+_DRAIN_SECONDS = 10.0
 
 
 async def connect(settings: StoreSettings) -> Session:
@@ -51,44 +61,54 @@ async def work(
     store_settings: StoreSettings,
     settings: IngestSettings,
     folder: Path,
+    *,
+    seeds_stay: bool = True,
+    registry: CollectorRegistry | None = None,
 ) -> None:
-    """Read the channels until cancelled; then write what was read, and end.
+    """Read what is assigned to this worker until cancelled; then hand it over, write what was read, and end.
 
     Lines are read, and wait on disk, also while Cassandra cannot be reached.
 
     Args:
         store_settings: where to write.
-        settings: what to read.
+        settings: how to read, and which channels to add to those that are read.
         folder: where lines wait to be written, and where those without a place are kept.
+        seeds_stay: whether the channels that were added are still to be read when this worker has ended.
+        registry: where the worker's metrics are registered.
 
     Raises:
         StoreError: the tables are not there.
         SourceUrlError: the chat server's address makes no sense.
         TransportError: EventSub is to be read without what it needs.
         SpoolError: the folder cannot be used.
+        WorkerNameTaken: another worker is called the same.
     """
-    chat = open_source(settings)  # what is wrong with the settings is said before anything is waited for
-    async with _sessions(store_settings) as session, Spool(folder / "spool", settings.spool_mebibytes << 20) as spool:
-
-        async def open_writer() -> Writer:
-            writer = await Writer.open(await session)
-            group.create_task(_follow_retention(writer, await session))
-            return writer
-
-        thresholds = Thresholds(hour=settings.hour_buckets_from, day=settings.day_buckets_from)
-        volume = Volume(session, settings.worker, thresholds)
-        pipeline = Pipeline(open_writer, Quarantine(folder), waiting=spool, written=volume.counted)
-        async with chat as source, asyncio.TaskGroup() as group:
-            server = settings.irc_url if settings.transport == "irc" else settings.eventsub_url
-            log.info("ingest.reading", server=server, channels=len(settings.channels), worker=settings.worker)
-            group.create_task(_say_reading(source, session, settings.worker))
-            group.create_task(volume.run())
-            group.create_task(_report(source, pipeline, spool))
-            await pipeline.run(source)
+    # What is wrong with the settings is said before anything is waited for. Which channels to read is followed.
+    chat = open_source(settings.model_copy(update={"channels": ()}))
+    async with (
+        _connecting(store_settings) as session,
+        Spool(folder / "spool", settings.spool_mebibytes << 20) as spool,
+        chat as source,
+    ):
+        worker = _Worker(settings, session, spool, source, Quarantine(folder))
+        if registry is not None:
+            worker.pipeline.meter = IngestMetrics(registry, worker.pipeline.counts, spool, source)
+        running = asyncio.create_task(worker.run())
+        try:
+            await asyncio.shield(running)
+        except asyncio.CancelledError:
+            worker.leaving.set()
+            await asyncio.wait({running}, timeout=settings.worker_handover + _DRAIN_SECONDS)
+            raise
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+            if not seeds_stay:
+                await worker.unseed()
 
 
 @contextlib.asynccontextmanager
-async def _sessions(settings: StoreSettings) -> AsyncIterator[asyncio.Task[Session]]:
+async def _connecting(settings: StoreSettings) -> AsyncIterator[asyncio.Task[Session]]:
     """Give the session that will be there once Cassandra can be reached; close it in the end."""
     connecting = asyncio.create_task(connect(settings))
     try:
@@ -100,42 +120,123 @@ async def _sessions(settings: StoreSettings) -> AsyncIterator[asyncio.Task[Sessi
             await connecting.result().close()
 
 
-async def _say_reading(source: ChatSource, session: Awaitable[Session], worker: str) -> None:
-    """Say of each channel that it is read, at once when it is joined and again before that expires."""
-    directory = await Directory.open(await session)
-    clock = asyncio.get_running_loop().time
-    said: dict[int, float] = {}
-    while True:
-        for state in source.channels:
-            channel_id = state.channel_id
-            if not state.joined or channel_id is None or clock() - said.get(channel_id, -math.inf) < _SAY_SECONDS:
+class _Worker:
+    """What one worker does side by side.
+
+    Attributes:
+        leaving: set when it is to hand over and end.
+        pipeline: from the source's lines to acknowledged rows.
+    """
+
+    def __init__(
+        self,
+        settings: IngestSettings,
+        session: asyncio.Task[Session],
+        spool: Spool,
+        source: ChatSource,
+        quarantine: Quarantine,
+    ) -> None:
+        self.leaving = asyncio.Event()
+        thresholds = Thresholds(hour=settings.hour_buckets_from, day=settings.day_buckets_from)
+        self._volume = Volume(session, settings.worker, thresholds)
+        self.pipeline = Pipeline(self._open_writer, quarantine, waiting=spool, written=self._volume.counted)
+        self._settings = settings
+        self._session = session
+        self._spool = spool
+        self._source = source
+        self._remembered = RememberedChannels(spool.path)
+        self._recorder = CoverageRecorder(source, settings.worker)
+        self._rules_known = asyncio.Event()
+        self._writer: Writer | None = None
+        self._follower: Follower | None = None
+
+    async def run(self) -> None:
+        """Run until the source is stopped and all of it is written, or waits on disk."""
+        server = self._settings.irc_url if self._settings.transport == "irc" else self._settings.eventsub_url
+        log.info("ingest.reading", server=server, worker=self._settings.worker)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._follow())
+            beside = [
+                group.create_task(self._record_coverage()),
+                group.create_task(self._follow_retention()),
+                group.create_task(self._remembered.keep(self._source)),
+                group.create_task(self._volume.run()),
+                group.create_task(self._report()),
+            ]
+            await self.pipeline.run(self._source)
+            for task in beside:
+                task.cancel()
+        with contextlib.suppress(StoreUnavailable):
+            if self._session.done():
+                await self._recorder.finish(await Coverage.open(self._session.result()))
+
+    async def unseed(self) -> None:
+        """Have the channels that this worker added read no more."""
+        with contextlib.suppress(StoreUnavailable):
+            if self._follower is not None:
+                await (await WantedChannels.open(self._session.result())).remove(self._follower.seeded)
+
+    async def _follow(self) -> None:
+        """Keep to the assignment; until Cassandra can be reached, read what was read the last time."""
+        leaving = asyncio.create_task(self.leaving.wait())
+        if not self._session.done():
+            for login in self._remembered.logins() or self._settings.channels:
+                self._source.join(login)
+        await asyncio.wait({self._session, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        leaving.cancel()
+        if not self._session.done():
+            await self._source.stop()
+            return
+        self._follower = await Follower.open(
+            self._session.result(),
+            self._source,
+            self._settings,
+            lines=lambda: self.pipeline.counts.received,
+            obey=self._obey,
+            leaving=self.leaving,
+        )
+        await self._follower.run()
+
+    def _obey(self, rules: ChannelRules) -> None:
+        self.pipeline.rules = rules
+        self._rules_known.set()
+        if self._writer is not None and self._writer.retention.channels != rules.seconds:
+            self._writer.retention = replace(self._writer.retention, channels=rules.seconds)
+
+    async def _open_writer(self) -> Writer:
+        """Give the writer, once it is known what is to be kept: lines of before may wait."""
+        writer = await Writer.open(await self._session)
+        await self._rules_known.wait()
+        writer.retention = replace(writer.retention, channels=self.pipeline.rules.seconds)
+        self._writer = writer
+        return writer
+
+    async def _follow_retention(self) -> None:
+        """Give new lines the retention that the tables have now."""
+        while True:
+            await asyncio.sleep(_RETENTION_SECONDS)
+            if self._writer is None:
                 continue
             with contextlib.suppress(StoreUnavailable):
-                await directory.say_reading(channel_id, worker)
-                said[channel_id] = clock()
-        await asyncio.sleep(_LOOK_SECONDS)
+                tables = await Retention.of_tables(self._session.result())
+                self._writer.retention = replace(tables, channels=self._writer.retention.channels)
 
+    async def _record_coverage(self) -> None:
+        await self._recorder.run(await Coverage.open(await self._session))
 
-async def _follow_retention(writer: Writer, session: Session) -> None:
-    """Give new lines the retention that the tables have now."""
-    while True:
-        await asyncio.sleep(_RETENTION_SECONDS)
-        with contextlib.suppress(StoreUnavailable):
-            writer.retention = await Retention.of_tables(session)
-
-
-async def _report(source: ChatSource, pipeline: Pipeline, spool: Spool) -> None:
-    """Now and then say how it goes."""
-    while True:
-        await asyncio.sleep(_REPORT_SECONDS)
-        counts = pipeline.counts
-        log.info(
-            "ingest.progress",
-            received=counts.received,
-            written=counts.written,
-            refused=counts.refused.total(),
-            waiting=spool.unsettled,
-            channels_joined=sum(state.joined for state in source.channels),
-            channels_failed=sum(bool(state.failure) for state in source.channels),
-            connections=source.counts.connections,
-        )
+    async def _report(self) -> None:
+        """Now and then say how it goes."""
+        while True:
+            await asyncio.sleep(_REPORT_SECONDS)
+            counts, channels = self.pipeline.counts, self._source.channels
+            log.info(
+                "ingest.progress",
+                received=counts.received,
+                written=counts.written,
+                refused=counts.refused.total(),
+                left_out=counts.left_out,
+                waiting=self._spool.unsettled,
+                channels_joined=sum(state.joined for state in channels),
+                channels_failed=sum(bool(state.failure) for state in channels),
+                connections=self._source.figures["connections"],
+            )

@@ -12,12 +12,13 @@ from pydantic import ValidationError
 
 from app.errors import AppError
 from ingest.errors import IngestError
-from logstv.commands import node, schema
+from logstv.commands import channels, node, schema
 from logstv.commands.api import api
 from logstv.commands.demo_chat import demo_chat
 from logstv.commands.ingest import ingest
 from logstv.commands.replay import replay
 from logstv.commands.up import up
+from logstv.commands.workers import workers
 from logstv.errors import LogstvError
 from store.errors import StoreError
 
@@ -37,6 +38,8 @@ app.command(epilog="Example: logstv ingest --channel moonbase --channel demo")(i
 app.command(epilog="Example: LOGSTV_CONTACT_POINTS=10.0.0.1 logstv api --port 8025")(api)
 app.command(epilog="Example: logstv replay --shift-to-now channel.txt.gz")(replay)
 app.command("demo-chat", epilog="Example: logstv demo-chat --port 6667 --channel moonbase --rate 50")(demo_chat)
+app.command(epilog="Example: logstv workers --json")(workers)
+app.add_typer(channels.app, name="channels")
 app.add_typer(schema.app, name="schema")
 app.add_typer(node.app, name="node")
 

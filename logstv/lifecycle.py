@@ -8,10 +8,13 @@ import gc
 import logging
 import signal
 import sys
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
 from typing import Any
 
 import structlog
+from prometheus_client import CollectorRegistry, ProcessCollector, start_http_server
+
+from logstv.errors import CommandError
 
 
 def set_up_logging() -> None:
@@ -33,6 +36,42 @@ def set_up_logging() -> None:
     logging.getLogger("cassandra").setLevel(logging.ERROR)
     # twitchio's words for an error may name the address asked, and with it the application's secret.
     logging.getLogger("twitchio").setLevel(logging.CRITICAL)
+
+
+def process_registry() -> CollectorRegistry:
+    """Give a registry that has the metrics of this process: its memory, its CPU, its open files."""
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    return registry
+
+
+@contextlib.contextmanager
+def metrics_of(registry: CollectorRegistry, address: str) -> Iterator[None]:
+    """Serve metrics to Prometheus for as long as the block runs.
+
+    Args:
+        registry: whose.
+        address: `host:port`; empty: do not.
+
+    Raises:
+        CommandError: nothing can listen there.
+    """
+    if not address:
+        yield
+        return
+    host, _, port = address.rpartition(":")
+    try:
+        server, thread = start_http_server(int(port), host.strip("[]") or "127.0.0.1", registry)
+    except (OSError, ValueError, OverflowError) as error:
+        raise CommandError(
+            f"LOGSTV_METRICS_ADDRESS={address} cannot be had ({error}): name another host:port"
+        ) from error
+    try:
+        yield
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 def ease_collector() -> None:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from store.keys import Width
+from store.message import Message
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,14 @@ def stretches(buckets: Sequence[Bucket]) -> list[Stretch]:
     return found
 
 
+def walked(buckets: Sequence[Bucket], first_ms: int, end_ms: int, *, descending: bool) -> list[Stretch]:
+    """Give the stretches of buckets that overlap `[first_ms, end_ms)`, in the direction of a walk."""
+    if not buckets:
+        return []
+    found = [stretch for stretch in stretches(buckets) if stretch.to_ms > first_ms and stretch.from_ms < end_ms]
+    return found[::-1] if descending else found
+
+
 def widest(buckets: Sequence[Bucket]) -> list[Bucket]:
     """Give one bucket a start, the widest, in the order in which the starts come."""
     by_start: dict[int, Bucket] = {}
@@ -78,3 +87,20 @@ def widest(buckets: Sequence[Bucket]) -> list[Bucket]:
         if known is None or known.end_ms < bucket.end_ms:
             by_start[bucket.start_ms] = bucket
     return list(by_start.values())
+
+
+def merged(pieces: list[list[Message]], asked: int, *, descending: bool) -> list[Message]:
+    """Give the messages of several partitions in order, each once, as far as all of them were read.
+
+    Args:
+        pieces: what each partition gave, in the order of the read.
+        asked: how many each was asked for; one that gave as many may have more behind its last.
+        descending: the order.
+    """
+    by_order = {message.position.order: message for piece in pieces for message in piece}
+    ends = [piece[-1].position.order for piece in pieces if len(piece) == asked]
+    if descending:
+        far = max(ends, default=None)
+        return [by_order[order] for order in sorted(by_order, reverse=True) if far is None or order >= far]
+    far = min(ends, default=None)
+    return [by_order[order] for order in sorted(by_order) if far is None or order <= far]

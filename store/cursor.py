@@ -5,22 +5,20 @@ A cursor holds a position in the log and not a state of the server's: it outlive
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
 import struct
 from dataclasses import dataclass
 
 from store.errors import CursorError
 from store.keys import LOW_MASK, Position
+from store.sealed import CHANGED, seal, unseal
 from store.shapes import SHAPES, Key, Shape
 
 _VERSION = 1
-_DIGEST = 6  # bytes; guards against slips and tinkering, it keeps no secret
+_KIND = b"logstv cursor"
+_LONGEST = 200
 _HEAD = struct.Struct(">BBB")
 _BODY = struct.Struct(">qqqqQ")
 _NEWEST_FIRST, _BACKWARDS, _HAS_FROM, _HAS_TO, _HAS_BUCKET = 1, 2, 4, 8, 16
-_CHANGED = "the cursor is not one that logstv gave: take `next` or `previous` of an answer as it is"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +57,7 @@ class Cursor:
         head = _HEAD.pack(_VERSION, SHAPES.index(self.shape), bits)
         key = struct.pack(f">{len(self.key)}q", *self.key)
         body = _BODY.pack(self.bucket_ms or 0, self.from_ms or 0, self.to_ms or 0, *self.position)
-        packed = head + key + body
-        return base64.urlsafe_b64encode(packed + _digest(packed)).rstrip(b"=").decode()
+        return seal(head + key + body, _KIND)
 
     @classmethod
     def decode(cls, text: str, shape: Shape, key: Key) -> Cursor:
@@ -69,13 +66,15 @@ class Cursor:
         Raises:
             CursorError: it is not ours, was changed or cut, or belongs to another log.
         """
-        packed = _unpack(text)
+        packed = unseal(text, _KIND, longest=_LONGEST)
+        if len(packed) < _HEAD.size:
+            raise CursorError(CHANGED)
         version, place, bits = _HEAD.unpack_from(packed)
         if version != _VERSION or place >= len(SHAPES):
             raise CursorError("the cursor is of another version of logstv: start again without one")
         found = SHAPES[place]
         if len(packed) != _HEAD.size + 8 * len(found.key) + _BODY.size:
-            raise CursorError(_CHANGED)
+            raise CursorError(CHANGED)
         found_key = struct.unpack_from(f">{len(found.key)}q", packed, _HEAD.size)
         if found is not shape or found_key != key:
             raise CursorError("the cursor belongs to another log: use it with the route and names that gave it")
@@ -90,25 +89,3 @@ class Cursor:
             newest_first=bool(bits & _NEWEST_FIRST),
             backwards=bool(bits & _BACKWARDS),
         )
-
-
-def _unpack(text: str) -> bytes:
-    """Give the checked bytes of a cursor, without their digest."""
-    if not text.isascii() or len(text) > 200:
-        raise CursorError(_CHANGED)
-    try:
-        packed = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-    except (binascii.Error, ValueError):
-        raise CursorError(_CHANGED) from None
-    # Several texts decode to the same bytes (unused bits of the last digit); only ours is taken.
-    again = base64.urlsafe_b64encode(packed).rstrip(b"=").decode()
-    if again != text or len(packed) < _HEAD.size + _DIGEST:
-        raise CursorError(_CHANGED)
-    packed, digest = packed[:-_DIGEST], packed[-_DIGEST:]
-    if digest != _digest(packed):
-        raise CursorError(_CHANGED)
-    return packed
-
-
-def _digest(packed: bytes) -> bytes:
-    return hashlib.blake2b(packed, digest_size=_DIGEST, person=b"logstv cursor").digest()

@@ -5,6 +5,7 @@ What is written there is `store.sightings`' business.
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,8 +14,6 @@ from cassandra.query import PreparedStatement
 
 from store.session import Rows, Session
 from store.sightings import REGISTRY
-
-_READER_TTL_SECONDS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,17 +32,17 @@ class Channel:
 
     Attributes:
         channel_id: Twitch's id.
-        login: the newest one seen; empty where only its reader is known.
+        login: the newest one seen; empty where none is known.
         first_sent_ms: of its first line, Unix milliseconds.
         last_sent_ms: of its last line, a few seconds behind while the channel is busy.
-        reader: the worker that reads it now; None if none does.
+        readers: the workers that read it now, as far as that was asked for.
     """
 
     channel_id: int
     login: str
     first_sent_ms: int | None
     last_sent_ms: int | None
-    reader: str | None
+    readers: tuple[str, ...] = ()
 
 
 class Directory:
@@ -96,36 +95,46 @@ class Directory:
         return names[0].user_id if names else None
 
     async def channels(self) -> list[Channel]:
-        """Give the channels, by login.
+        """Give the channels by login, also those that are read and have no line yet.
 
         Raises:
             StoreUnavailable: Cassandra cannot answer.
         """
-        rows = await self._ask("channels", REGISTRY)
+        rows, wanted, readers = await asyncio.gather(
+            self._ask("channels", REGISTRY), self._ask("wanted", REGISTRY), self.readers()
+        )
         found = [
-            Channel(channel_id, login or "", _ms(first), _ms(last), reader)
-            for channel_id, login, first, last, reader in rows
+            Channel(channel_id, login or "", _ms(first), _ms(last), readers.pop(channel_id, ()))
+            for channel_id, login, first, last in rows
+        ]
+        logins = {channel_id: name for name, channel_id in wanted if not name.startswith("id:")}
+        found += [
+            Channel(channel_id, logins.get(channel_id, ""), None, None, names) for channel_id, names in readers.items()
         ]
         return sorted(found, key=lambda channel: (channel.login, channel.channel_id))
 
     async def channel(self, channel_id: int) -> Channel | None:
-        """Give one channel; None if it has no log.
+        """Give one channel, without its readers; None if it has no log.
 
         Raises:
             StoreUnavailable: Cassandra cannot answer.
         """
         rows = await self._ask("channel", REGISTRY, channel_id)
-        for found_id, login, first, last, reader in rows:
-            return Channel(found_id, login or "", _ms(first), _ms(last), reader)
+        for found_id, login, first, last in rows:
+            return Channel(found_id, login or "", _ms(first), _ms(last))
         return None
 
-    async def say_reading(self, channel_id: int, reader: str) -> None:
-        """Say that a worker reads a channel; it holds for half a minute.
+    async def readers(self) -> dict[int, tuple[str, ...]]:
+        """Give the workers that read each channel now, by the channel's id.
 
         Raises:
             StoreUnavailable: Cassandra cannot answer.
         """
-        await self._ask("reading", reader, REGISTRY, channel_id)
+        found: dict[int, set[str]] = {}
+        for worker, channel_ids in await self._ask("reading", REGISTRY):
+            for channel_id in channel_ids or ():
+                found.setdefault(channel_id, set()).add(worker)
+        return {channel_id: tuple(sorted(names)) for channel_id, names in found.items()}
 
     async def _ask(self, name: str, *values: object) -> Rows:
         return await self.session.execute(self._prepared[name].bind(values))
@@ -141,12 +150,12 @@ def _newest_first(names: Iterable[Name]) -> list[Name]:
 
 def _statements(session: Session) -> dict[str, str]:
     channels = session.table("channels")
-    columns = "channel_id, login, first_sent, last_sent, reader"
+    columns = "channel_id, login, first_sent, last_sent"
     return {
         "users": f"SELECT user_id, first_seen, last_seen FROM {session.table('login_users')} WHERE login = ?",
         "logins": f"SELECT login, first_seen, last_seen FROM {session.table('user_logins')} WHERE user_id = ?",
         "channels": f"SELECT {columns} FROM {channels} WHERE registry = ?",
         "channel": f"SELECT {columns} FROM {channels} WHERE registry = ? AND channel_id = ?",
-        "reading": f"UPDATE {channels} USING TTL {_READER_TTL_SECONDS} SET reader = ? "
-        "WHERE registry = ? AND channel_id = ?",
+        "wanted": f"SELECT name, channel_id FROM {session.table('wanted_channels')} WHERE registry = ?",
+        "reading": f"SELECT name, reading FROM {session.table('workers')} WHERE registry = ?",
     }

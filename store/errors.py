@@ -4,6 +4,7 @@ StoreError
 ├── SettingsError            a setting that makes no sense
 ├── LineError                text that is not one IRC line
 ├── UnstorableMessage        a message that has no place in any log (no channel, no time, not a chat line)
+├── WantedError              a channel that cannot be read, or not with these rules
 ├── CursorError              a cursor that is not ours, was changed, or belongs to another log
 ├── SchemaError              the tables cannot be brought into line
 │   ├── SchemaRefused        what the files ask for would change keys or columns that hold lines
@@ -28,6 +29,10 @@ class LineError(StoreError):
 
 class UnstorableMessage(StoreError):
     """A message that has no place in any log; the message says why."""
+
+
+class WantedError(StoreError):
+    """A channel that cannot be read, or not with these rules; the message says what would be right."""
 
 
 class CursorError(StoreError):

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 
 from cassandra.query import BoundStatement, PreparedStatement
 
 from store import rows, statements
-from store.buckets import Bucket, Stretch, stretches, widest
+from store.buckets import Bucket, Stretch, merged, walked, widest
 from store.cursor import Cursor
-from store.filters import Accept
+from store.filters import Accept, Narrow
 from store.keys import FIRST_LOW, LAST_LOW, Position, Width
 from store.message import Message
 from store.session import Rows, Session
@@ -47,6 +47,15 @@ class Log:
     from_ms: int | None = None
     to_ms: int | None = None
     newest_first: bool = True
+
+    @property
+    def bounds(self) -> tuple[Position, Position]:
+        """The places between which its lines lie, both exclusive."""
+        first, last = _EVER
+        from_ms = first if self.from_ms is None else min(max(self.from_ms, first), last)
+        to_ms = last if self.to_ms is None else min(max(self.to_ms, first), last)
+        # No key of ours has a low half as high as LAST_LOW.
+        return Position(from_ms - 1, LAST_LOW), Position(to_ms, FIRST_LOW)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +107,13 @@ class _Scan:
     index_read: bool = False
     last_known: bool = False
 
+    # Both bounds are exclusive; at the very end of a millisecond, what follows is the next one.
+
+    @property
+    def first_ms(self) -> int:
+        """The first millisecond of what is scanned."""
+        return self.lower.sent_ms + (self.lower.low == LAST_LOW)
+
     @property
     def end_ms(self) -> int:
         """The first millisecond that is no longer in what is scanned."""
@@ -137,6 +153,7 @@ class Reader:
         limit: int,
         cursor: Cursor | None = None,
         accept: Accept | None = None,
+        narrow: Narrow | None = None,
         budget_seconds: float = 2.0,
     ) -> Page:
         """Read one page.
@@ -146,6 +163,7 @@ class Reader:
             limit: how many messages at most.
             cursor: where the walk stands; None: at its beginning.
             accept: which messages are wanted; None: all.
+            narrow: gives, for messages read together, another `accept`; asked instead of the first.
             budget_seconds: how long a search may look; then the page ends where it stands, with a cursor to go on.
 
         Raises:
@@ -153,12 +171,14 @@ class Reader:
         """
         if cursor is not None:
             log = replace(log, from_ms=cursor.from_ms, to_ms=cursor.to_ms, newest_first=cursor.newest_first)
-        scan = _scan(log, cursor, want=limit + 1 if accept is None else _SCAN_ROWS)
+        scan = _scan(log, cursor, want=limit + 1 if accept is None and narrow is None else _SCAN_ROWS)
         deadline = time.monotonic() + budget_seconds
         found: list[Message] = []
         last: Message | None = None
         more = False
         async for piece, whole in self._pieces(scan):
+            if narrow is not None:
+                accept = await narrow(piece)
             looked_at, more = _taken(piece, found, limit, accept)
             last = looked_at or last
             if more or len(found) == limit or time.monotonic() > deadline:
@@ -167,13 +187,51 @@ class Reader:
         stand = (last.position, scan.bucket_ms) if more and last is not None else None
         return _page(log, found, cursor, stand)
 
-    async def stream(self, log: Log, accept: Accept | None = None) -> AsyncIterator[list[Message]]:
-        """Yield the messages of a whole range, some at a time; memory does not grow with the range.
+    async def around(self, log: Log, position: Position, *, before: int, after: int) -> Page | None:
+        """Read the line at a position with its neighbours, oldest first; None if no line is there.
+
+        Args:
+            log: which log; its range and order do not count.
+            position: of the line.
+            before: how many lines before it at most.
+            after: how many lines after it at most.
 
         Raises:
             StoreUnavailable: Cassandra cannot answer.
         """
-        async for piece, _ in self._pieces(_scan(log, None, want=_SCAN_ROWS)):
+        log = replace(log, from_ms=None, to_ms=None, newest_first=False)
+        earlier = _cursor(log, position, None, backwards=True)
+        onward = self.page(log, limit=after + 1, cursor=_cursor(log, position.before(), None, backwards=False))
+        if before:
+            later, earlier_page = await asyncio.gather(onward, self.page(log, limit=before, cursor=earlier))
+        else:
+            later, earlier_page = await onward, Page([], None, earlier.encode())
+        if not later.messages or later.messages[0].position != position:
+            return None
+        return Page([*earlier_page.messages, *later.messages], later.next, earlier_page.previous)
+
+    async def stream(
+        self,
+        log: Log,
+        accept: Accept | None = None,
+        narrow: Narrow | None = None,
+        *,
+        cursor: Cursor | None = None,
+    ) -> AsyncIterator[list[Message]]:
+        """Yield the messages of a whole range, some at a time; memory does not grow with the range.
+
+        Args:
+            log: which log; its range and order count, also beside a cursor.
+            accept: which messages are wanted; None: all.
+            narrow: gives, for messages read together, another `accept`; asked instead of the first.
+            cursor: where to begin: strictly beyond it; None: at the beginning.
+
+        Raises:
+            StoreUnavailable: Cassandra cannot answer.
+        """
+        async for piece, _ in self._pieces(_scan(log, cursor, want=_SCAN_ROWS)):
+            if narrow is not None:
+                accept = await narrow(piece)
             wanted = piece if accept is None else [message for message in piece if accept(message)]
             if wanted:
                 yield wanted
@@ -213,7 +271,7 @@ class Reader:
             return piece, len(piece) < asked
         answers = await asyncio.gather(*(self._rows(scan, start, lower, upper, asked) for start in stretch.starts))
         pieces = [[read(row) for row in answer] for answer in answers]
-        return _merged(pieces, asked, descending=scan.descending), all(len(piece) < asked for piece in pieces)
+        return merged(pieces, asked, descending=scan.descending), all(len(piece) < asked for piece in pieces)
 
     async def _more_buckets(self, scan: _Scan) -> bool:
         """Say whether a bucket lies beyond what was read last, if need be by asking the index."""
@@ -250,11 +308,11 @@ class Reader:
         async for bucket in self._buckets(scan):
             if window and frame.start(bucket.start_ms) != frame.start(window[0].start_ms):
                 scan.last_known = False
-                for stretch in _in_way(scan, window):
+                for stretch in walked(window, scan.first_ms, scan.end_ms, descending=scan.descending):
                     yield stretch
                 window = []
             window.append(bucket)
-        found = _in_way(scan, window)
+        found = walked(window, scan.first_ms, scan.end_ms, descending=scan.descending)
         for stretch in found:
             scan.last_known = stretch is found[-1]
             yield stretch
@@ -263,8 +321,7 @@ class Reader:
     async def _buckets(self, scan: _Scan) -> AsyncIterator[Bucket]:
         """Yield the buckets beyond the entry that overlap what is scanned, in its direction."""
         shape = scan.log.shape
-        lowest = shape.width.start(max(scan.lower.sent_ms, 0))
-        end = scan.end_ms
+        lowest, end = shape.width.start(max(scan.first_ms, 0)), scan.end_ms
         statement = self._prepared[shape.name].buckets[scan.descending]
         asked = _BUCKETS_AT_ONCE
         before: set[Bucket] = set()
@@ -272,7 +329,7 @@ class Reader:
             index_rows = await self._session.execute(statement.bind((*scan.log.key, lowest, end, asked)))
             found = [Bucket(rows.unix_ms(start), Width(width)) for start, width in index_rows]
             for bucket in found:
-                if bucket.end_ms > scan.lower.sent_ms and bucket.start_ms != scan.entry_ms and bucket not in before:
+                if bucket.end_ms > scan.first_ms and bucket.start_ms != scan.entry_ms and bucket not in before:
                     yield bucket
             if len(found) < asked:
                 return
@@ -285,38 +342,9 @@ def _order(position: Position) -> tuple[int, int]:
     return position.order
 
 
-def _in_way(scan: _Scan, window: Sequence[Bucket]) -> list[Stretch]:
-    """Give the stretches of some buckets that overlap what is scanned, in its direction."""
-    if not window:
-        return []
-    found = [s for s in stretches(window) if s.to_ms > scan.lower.sent_ms and s.from_ms < scan.end_ms]
-    return found[::-1] if scan.descending else found
-
-
-def _merged(pieces: list[list[Message]], asked: int, *, descending: bool) -> list[Message]:
-    """Give the messages of several partitions in order, each once, as far as all of them were read.
-
-    Args:
-        pieces: what each partition gave, in the order of the read.
-        asked: how many each was asked for; one that gave as many may have more behind its last.
-        descending: the order.
-    """
-    by_order = {message.position.order: message for piece in pieces for message in piece}
-    ends = [piece[-1].position.order for piece in pieces if len(piece) == asked]
-    if descending:
-        far = max(ends, default=None)
-        return [by_order[order] for order in sorted(by_order, reverse=True) if far is None or order >= far]
-    far = min(ends, default=None)
-    return [by_order[order] for order in sorted(by_order) if far is None or order <= far]
-
-
 def _scan(log: Log, cursor: Cursor | None, want: int) -> _Scan:
     """Begin where the cursor stands, or where the log's range begins."""
-    first, last = _EVER
-    from_ms = first if log.from_ms is None else min(max(log.from_ms, first), last)
-    to_ms = last if log.to_ms is None else min(max(log.to_ms, first), last)
-    # The bounds are exclusive; no key of ours has a low half as high as LAST_LOW.
-    lower, upper = Position(from_ms - 1, LAST_LOW), Position(to_ms, FIRST_LOW)
+    lower, upper = log.bounds
     if cursor is None:
         return _Scan(log, log.newest_first, lower, upper, want)
     descending = log.newest_first != cursor.backwards

@@ -4,33 +4,37 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from store.errors import SettingsError, StoreError
+from store.moderation import TABLES as MODERATION_TABLES
 from store.session import Session
 from store.shapes import SHAPES, Shape
 
 FOR_EVER = 0
 """As a TTL: the row does not expire (and the table's default does not count)."""
 
+_TABLES = (*(shape.table for shape in SHAPES), *MODERATION_TABLES)
 _LONGEST_TTL = 20 * 365 * 86_400  # Cassandra's limit, in seconds
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "y": 365 * 86_400}
 
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """How long each shape keeps a line.
+    """How long each table keeps a line.
 
     Attributes:
         seconds: by table; 0 is for ever.
+        channels: of channels for which something else was said: seconds by id, or by login while the id is not known.
     """
 
     seconds: Mapping[str, int]
+    channels: Mapping[int | str, int] = field(default_factory=dict)
 
     @classmethod
     def of(cls, seconds: int) -> Retention:
         """Keep lines equally long in every table; 0 seconds is for ever."""
-        return cls({shape.table: seconds for shape in SHAPES})
+        return cls(dict.fromkeys(_TABLES, seconds))
 
     @classmethod
     async def of_tables(cls, session: Session) -> Retention:
@@ -45,27 +49,59 @@ class Retention:
         )
         rows: dict[str, int] = dict(await session.execute(query.bind((session.settings.keyspace,))))
         prefix = session.settings.table_prefix
-        missing = [shape.table for shape in SHAPES if prefix + shape.table not in rows]
+        missing = [table for table in _TABLES if prefix + table not in rows]
         if missing:
             raise StoreError(f"the tables are not there yet ({', '.join(missing)}): run `logstv schema apply`")
-        return cls({shape.table: rows[prefix + shape.table] for shape in SHAPES})
+        return cls({table: rows[prefix + table] for table in _TABLES})
 
-    def ttl(self, shape: Shape, end_ms: int, now_ms: int) -> int | None:
+    def of_channel(self, channel_id: int, login: str | None) -> int | None:
+        """Give for how many seconds a channel's lines are kept; None: as long as the tables say."""
+        if not self.channels:
+            return None
+        kept = self.channels.get(channel_id)
+        return self.channels.get(login or "") if kept is None else kept
+
+    def ttl(self, table: Shape | str, end_ms: int, now_ms: int, kept: int | None = None) -> int | None:
         """Give the TTL, in seconds, of what ends at a time: a line, or the last line that a bucket can hold.
 
         Args:
-            shape: in which table.
+            table: in which table, or in that of which shape.
             end_ms: Unix milliseconds.
             now_ms: Unix milliseconds.
+            kept: what `of_channel` says of its channel.
 
         Returns:
             The seconds that remain, FOR_EVER, or None if none remain.
         """
-        kept = self.seconds[shape.table]
-        if kept == FOR_EVER:
-            return FOR_EVER
-        remaining = kept - (now_ms - end_ms) // 1000
-        return min(remaining, _LONGEST_TTL) if remaining > 0 else None
+        if kept is None:
+            kept = self.seconds[table if isinstance(table, str) else table.table]
+        return _remaining(kept, end_ms, now_ms)
+
+    def bucket_ttl(self, shape: Shape, end_ms: int, now_ms: int, kept: int | None = None) -> int | None:
+        """Give the TTL of the index row of a bucket, so that it outlives every line that the bucket can hold.
+
+        A bucket that lines of several channels share lives as long as any of them could.
+
+        Args:
+            shape: in which table.
+            end_ms: the end of the bucket, Unix milliseconds.
+            now_ms: Unix milliseconds.
+            kept: what `of_channel` says of the channel whose line opens the bucket.
+
+        Returns:
+            As `ttl`.
+        """
+        if "channel_id" in shape.key or not self.channels:
+            return self.ttl(shape, end_ms, now_ms, kept)
+        every = [self.seconds[shape.table], *self.channels.values()]
+        return _remaining(FOR_EVER if FOR_EVER in every else max(every), end_ms, now_ms)
+
+
+def _remaining(kept: int, end_ms: int, now_ms: int) -> int | None:
+    if kept == FOR_EVER:
+        return FOR_EVER
+    remaining = kept - (now_ms - end_ms) // 1000
+    return min(remaining, _LONGEST_TTL) if remaining > 0 else None
 
 
 def parse_duration(text: str) -> int:

@@ -75,9 +75,24 @@ def int32(number: int) -> bytes:
     return _PACK_INT(number)
 
 
+def tinyint(number: int) -> bytes:
+    """Pack a tinyint."""
+    return _PACK_TINYINT(number)
+
+
+def position(timeuuid_number: int) -> keys.Position:
+    """Give the place that a timeuuid of a row of ours names."""
+    return keys.Position(keys.time_of(timeuuid_number), timeuuid_number & keys.LOW_MASK)
+
+
 def timeuuid(position: keys.Position) -> bytes:
     """Pack the timeuuid of a place in a log."""
     return keys.timeuuid(*position).to_bytes(16, "big")
+
+
+def size_of(values: list[Value]) -> int:
+    """Give about how many bytes a row of such values takes in a request."""
+    return _ROW_OVERHEAD + sum([len(value) for value in values if value is not UNSET_VALUE])
 
 
 def _text(value: str | None) -> Value:
@@ -126,8 +141,8 @@ def pack(message: Message) -> PackedMessage:
         _text(message.extra),
         unset if exact is None else exact.encode("utf-8", "surrogateescape"),
     ]
-    size = _ROW_OVERHEAD + sum([len(value) for value in values if value is not unset])
-    return PackedMessage(message.author_id, timeuuid(message.position), values, _PACK_BIGINT(message.channel_id), size)
+    channel_id = _PACK_BIGINT(message.channel_id)
+    return PackedMessage(message.author_id, timeuuid(message.position), values, channel_id, size_of(values))
 
 
 def row_values(shape: Shape, key: Key, bucket_ms: int, packed: PackedMessage) -> list[Value]:

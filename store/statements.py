@@ -15,13 +15,28 @@ def insert(session: Session, shape: Shape) -> str:
     return f"INSERT INTO {session.table(shape.table)} ({names}) VALUES ({marks}) USING TIMESTAMP ? AND TTL ?"
 
 
-def select(session: Session, shape: Shape, *, descending: bool) -> str:
-    """Read rows of one bucket strictly between two timeuuids; the last value is how many at most."""
-    names = ", ".join(columns_of(shape))
+def select(session: Session, shape: Shape, *, descending: bool, columns: tuple[str, ...] | None = None) -> str:
+    """Read rows of one bucket strictly between two timeuuids; the last value is how many at most.
+
+    Args:
+        session: names the table.
+        shape: in which table.
+        descending: in which order.
+        columns: which; None: all that make a message, in the order of `columns_of`.
+    """
+    names = ", ".join(columns or columns_of(shape))
     order = "DESC" if descending else "ASC"
     return (
         f"SELECT {names} FROM {session.table(shape.table)} WHERE {_partition(shape)} AND bucket = ? "
         f"AND sent > ? AND sent < ? ORDER BY sent {order} LIMIT ?"
+    )
+
+
+def count(session: Session, shape: Shape) -> str:
+    """Count the rows of one bucket strictly between two timeuuids."""
+    return (
+        f"SELECT COUNT(*) FROM {session.table(shape.table)} WHERE {_partition(shape)} AND bucket = ? "
+        "AND sent > ? AND sent < ?"
     )
 
 

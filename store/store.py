@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from store.activity import Activity
+from store.counts import Counts
 from store.coverage import Coverage
 from store.directory import Directory
 from store.reader import Reader
+from store.removals import Moderation
 from store.session import Session
 from store.settings import StoreSettings
+from store.statistics import Statistics
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +22,11 @@ class Store:
     session: Session
     reader: Reader
     directory: Directory
+    counts: Counts
+    statistics: Statistics
     coverage: Coverage
+    activity: Activity
+    moderation: Moderation
 
     @classmethod
     async def open(cls, settings: StoreSettings) -> Store:
@@ -31,7 +39,17 @@ class Store:
         """
         session = await Session.open(settings)
         try:
-            return cls(session, await Reader.open(session), await Directory.open(session), await Coverage.open(session))
+            reader = await Reader.open(session)
+            return cls(
+                session,
+                reader,
+                await Directory.open(session),
+                await Counts.open(session, reader),
+                await Statistics.open(session, reader),
+                await Coverage.open(session),
+                await Activity.open(session, reader),
+                await Moderation.open(session),
+            )
         except BaseException:
             await session.close()
             raise

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from cassandra.query import BatchStatement, BatchType, BoundStatement, PreparedStatement
 
-from store import rows, statements
+from store import moderation, rows, statements
 from store.errors import StoreError, StoreUnavailable
 from store.keys import MS_IN_DAY, Width
 from store.message import Message
@@ -36,6 +36,8 @@ _FURTHEST_AHEAD_MS = MS_IN_DAY
 
 Bucket = tuple[str, Key, int]
 """A shape's name, whose log, and the start of the bucket in Unix milliseconds."""
+_Place = Bucket | tuple[str, tuple[int, int | str]]
+"""A partition: a bucket of a log, or a table of moderation and a key in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,7 @@ class Written:
 
     Attributes:
         messages: how many have all their rows acknowledged.
-        rows: how many rows of message tables that were.
+        rows: how many rows of message and moderation tables that were.
         batches: in how many batches.
         refused: those that have no place, with the reason.
     """
@@ -128,15 +130,17 @@ class Writer:
         retention: Retention,
         sightings: Sightings,
         inserts: dict[str, tuple[PreparedStatement, PreparedStatement]],
+        moderation_inserts: dict[str, PreparedStatement],
         *,
         width_of: Callable[[Shape, Key, int], Width] = always_default,
         widths: Widths | None = None,
         clock_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
-        self.retention = retention
+        self._retention = retention
         self._session = session
         self._sightings = sightings
         self._inserts = inserts
+        self._moderation_inserts = moderation_inserts
         self._width_of = width_of if widths is None else widths.width_of
         self._widths = widths
         self._clock_ms = clock_ms
@@ -169,11 +173,23 @@ class Writer:
             )
             for shape in SHAPES
         }
+        events = {table: await session.prepare(moderation.insert(session, table)) for table in moderation.TABLES}
         kept = retention or await Retention.of_tables(session)
         sightings = await Sightings.open(session)
         if width_of is not None:
-            return cls(session, kept, sightings, inserts, width_of=width_of)
-        return cls(session, kept, sightings, inserts, widths=await Widths.open(session))
+            return cls(session, kept, sightings, inserts, events, width_of=width_of)
+        return cls(session, kept, sightings, inserts, events, widths=await Widths.open(session))
+
+    @property
+    def retention(self) -> Retention:
+        """How long new lines are kept."""
+        return self._retention
+
+    @retention.setter
+    def retention(self, retention: Retention) -> None:
+        if retention != self._retention:
+            self._retention = retention
+            self._known.clear()  # an index row has to outlive the lines that come from now on
 
     async def write(self, messages: Sequence[Message]) -> Written:
         """Write messages; when this returns, every row of all that were not refused is acknowledged.
@@ -185,8 +201,8 @@ class Writer:
             await self._widths.follow()
         outcome = Written()
         buckets: dict[Bucket, tuple[Width, BoundStatement]] = {}
-        partitions: dict[Bucket, _Partition] = {}
-        now_ms = self._clock_ms()
+        partitions: dict[_Place, _Partition] = {}
+        now_ms, retention = self._clock_ms(), self._retention
         for message in messages:
             reason = self._place(message, now_ms, buckets, partitions)
             if reason is not None:
@@ -197,7 +213,8 @@ class Writer:
         before = [*(statement for _, statement in buckets.values()), *self._sightings.statements(due)]
         if before:
             await self._send(map(_Partition.of, before), Written())
-            self._remember(buckets)
+            if self._retention is retention:
+                self._remember(buckets)
             self._sightings.written(due)
         # One partition after the other: the server makes one mutation of its rows in a batch.
         await self._send(partitions.values(), outcome)
@@ -223,7 +240,7 @@ class Writer:
         message: Message,
         now_ms: int,
         buckets: dict[Bucket, tuple[Width, BoundStatement]],
-        partitions: dict[Bucket, _Partition],
+        partitions: dict[_Place, _Partition],
     ) -> str | None:
         """Add the rows of a message, and of the buckets it opens; give the reason if it has no place."""
         if message.unstorable is not None:
@@ -235,9 +252,10 @@ class Writer:
         packed = rows.pack(message)
         users = message.users
         timestamp = rows.bigint(sent_ms * 1000)
+        kept = self._retention.of_channel(message.channel_id, message.channel_login)
         placed = False
         for shape in SHAPES:
-            ttl = self.retention.ttl(shape, sent_ms, now_ms)
+            ttl = self._retention.ttl(shape, sent_ms, now_ms, kept)
             if ttl is None:
                 continue
             placed = True
@@ -248,13 +266,20 @@ class Writer:
                 start = width.start(sent_ms)
                 bucket = (shape.name, key, start)
                 if self._known.get(bucket) is not width and bucket not in buckets:
-                    life = self.retention.ttl(shape, width.end(start), now_ms)
+                    life = self._retention.bucket_ttl(shape, width.end(start), now_ms, kept)
                     buckets[bucket] = width, insert_bucket.bind((*key, start, width.value, life))
                 values = [*rows.row_values(shape, key, start, packed), timestamp, ttl_value]
                 partition = partitions.get(bucket)
                 if partition is None:
                     partition = partitions[bucket] = _Partition(BoundStatement(insert), [])
                 partition.rows.append(_Row(values, packed.size, message))
+        for table, place, values in moderation.rows_of(message):
+            ttl = self._retention.ttl(table, sent_ms, now_ms, kept)
+            if ttl is not None:
+                insert = self._moderation_inserts[table]
+                partition = partitions.setdefault((table, place), _Partition(BoundStatement(insert), []))
+                values += [timestamp, rows.int32(ttl)]
+                partition.rows.append(_Row(values, rows.size_of(values), message))
         return None if placed else "it is older than the retention"
 
     def _remember(self, buckets: Mapping[Bucket, tuple[Width, BoundStatement]]) -> None:

@@ -35,7 +35,7 @@ async def channels(shared: SharedDependency) -> Response:
             "firstDay": None if channel.first_sent_ms is None else day(channel.first_sent_ms),
             "lastDay": None if channel.last_sent_ms is None else day(channel.last_sent_ms),
             "lastLine": None if channel.last_sent_ms is None else rfc3339(channel.last_sent_ms),
-            "reading": channel.reader is not None,
+            "reading": bool(channel.readers),
         }
         for channel in found
     ]

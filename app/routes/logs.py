@@ -4,26 +4,27 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Annotated, Any
-from urllib.parse import urlencode
 
 import structlog
 from fastapi import APIRouter, Header, Path, Query, Request
 from fastapi.responses import Response, StreamingResponse
 
-from app import render
+from app import pages
 from app.dependencies import OnlyDocumented, Shared, SharedDependency, is_head
 from app.errors import BadRequest
-from app.json import dump
-from app.models import PageBody
-from app.params import Format, LogParams, Order
+from app.gaps import gaps_of
+from app.params import Format, Include, LogParams, Order
 from app.policy import allow_user_log
 from app.problems import declared
 from store.cursor import Cursor
 from store.errors import StoreError
+from store.filters import Accept, Narrow
 from store.message import Message
-from store.reader import Log, Page
-from store.shapes import CHANNEL, CHANNEL_USER, USER
+from store.reader import Log
+from store.shapes import CHANNEL, CHANNEL_USER, USER, Shape
+from store.store import Store
 
 log = structlog.get_logger(__name__)
 
@@ -34,21 +35,8 @@ UserPath = Annotated[str, Path(description="A login, or `id:` and Twitch's numbe
 AdminKey = Annotated[str, Header(description="The admin's key, where the policy of the instance says `admin`.")]
 Params = Annotated[LogParams, Query()]
 
-_NDJSON = "application/x-ndjson"
 _AT_ONCE = 100  # lines written before others have their turn
-_BY_ACCEPT = {"vary": "accept"}
-_FORMATS: dict[int | str, dict[str, Any]] = {
-    200: {
-        "description": "A page; with `format=ndjson` and neither `limit` nor `cursor`, the whole range as a stream.",
-        "model": PageBody,
-        "headers": {"Link": {"description": "`next` and `prev` (RFC 8288)", "schema": {"type": "string"}}},
-        "content": {
-            _NDJSON: {"schema": {"type": "string"}},
-            "text/plain": {"schema": {"type": "string"}},
-        },
-    },
-    **declared(400, 404, 503),
-}
+_FORMATS: dict[int | str, dict[str, Any]] = {200: pages.DOCUMENTED, **declared(400, 404, 503)}
 
 
 @router.get("/channels/{channel}/messages", summary="The log of a channel", responses=_FORMATS)
@@ -58,7 +46,7 @@ async def channel_messages(
     """Give what was said in a channel."""
     directory = shared.open_store().directory
     channel_id = await shared.names.channel(directory, channel)
-    return await _answer(request, shared, params, params.log(CHANNEL, (channel_id,)))
+    return await answer(request, shared, params, params.log(CHANNEL, (channel_id,)))
 
 
 @router.get("/channels/{channel}/users/{user}/messages", summary="The log of a user in a channel", responses=_FORMATS)
@@ -68,7 +56,7 @@ async def channel_user_messages(
     """Give what a user said in a channel, and what happened to the user there."""
     directory = shared.open_store().directory
     key = (await shared.names.channel(directory, channel), await shared.names.user(directory, user))
-    return await _answer(request, shared, params, params.log(CHANNEL_USER, key))
+    return await answer(request, shared, params, params.log(CHANNEL_USER, key))
 
 
 @router.get("/users/{user}/messages", summary="The log of a user everywhere", responses={**_FORMATS, **declared(403)})
@@ -82,84 +70,81 @@ async def user_messages(
     """Give what a user said in any channel, as far as the policy of this instance allows."""
     allow_user_log(shared.settings, x_api_key)
     user_id = await shared.names.user(shared.open_store().directory, user)
-    return await _answer(request, shared, params, params.log(USER, (user_id,)))
+    return await answer(request, shared, params, params.log(USER, (user_id,)))
 
 
-async def _answer(request: Request, shared: Shared, params: LogParams, asked: Log) -> Response:
-    """Read what is asked for and write it in the format that is asked for."""
-    store, accept = shared.open_store(), params.filter()
-    wanted = accept.accept() if accept else None
-    form = params.format or _accepted(request.headers.get("accept", ""))
+async def answer(request: Request, shared: Shared, params: LogParams, asked: Log, *, thread: str = "") -> Response:
+    """Read what is asked for and write it in the format that is asked for.
+
+    Args:
+        request: gives the wishes of its headers, and the address of the pages that follow.
+        shared: with the store.
+        params: what is asked of the log.
+        asked: the log.
+        thread: only lines of this thread.
+    """
+    store, wanted = shared.open_store(), replace(params.filter(), thread=thread)
+    accept = wanted.accept() if wanted else None
+    narrow = _narrow(store, asked.shape, params.include, accept)
+    form = pages.format_of(request, params.format)
     cursor = None
     if params.cursor is not None:
         cursor = Cursor.decode(params.cursor, asked.shape, asked.key)
         _same_walk(params, cursor)
     if form is Format.NDJSON and not params.asks_for_a_page:
-        pieces = store.reader.stream(asked, wanted)
+        pieces = store.reader.stream(asked, accept, narrow)
         # What goes wrong at once is still a problem, not a broken answer.
         first: list[Message] = await anext(pieces, [])
-        body = iter(()) if is_head(request) else _ndjson(first, pieces)
-        return StreamingResponse(body, media_type=_NDJSON, headers=_BY_ACCEPT)
-    page = await store.reader.page(
-        asked, limit=params.limit, cursor=cursor, accept=wanted, budget_seconds=shared.settings.search_seconds
-    )
-    return _page(request, page, form)
+        body = iter(()) if is_head(request) else _ndjson(store, asked.shape, first, pieces)
+        return StreamingResponse(body, media_type=pages.NDJSON, headers=pages.BY_ACCEPT)
 
-
-def _page(request: Request, page: Page, form: Format) -> Response:
-    links = ", ".join(
-        f'<{_with_cursor(request, cursor)}>; rel="{relation}"'
-        for relation, cursor in (("next", page.next), ("prev", page.previous))
-        if cursor is not None
-    )
-    headers = {**_BY_ACCEPT, "link": links} if links else _BY_ACCEPT
-    if form is Format.JSON:
-        body = dump(
-            {
-                "messages": [render.as_json(message) for message in page.messages],
-                "page": {"next": page.next, "previous": page.previous},
-                "gaps": [],
-            }
+    async def read() -> pages.Written:
+        page = await store.reader.page(
+            asked,
+            limit=params.limit,
+            cursor=cursor,
+            accept=accept,
+            narrow=narrow,
+            budget_seconds=shared.settings.search_seconds,
         )
-        return Response(body, media_type="application/json", headers=headers)
-    if form is Format.NDJSON:
-        return Response(_records(page.messages), media_type=_NDJSON, headers=headers)
-    if form is Format.RAW:
-        lines = [render.as_raw(message) for message in page.messages]
-    else:
-        lines = [render.as_text(message).encode() for message in page.messages]
-    body = b"".join(line + b"\r\n" for line in lines)
-    return Response(body, media_type="text/plain; charset=utf-8", headers=headers)
+        removals = await store.moderation.removals(asked.shape, page.messages) if pages.shows_removals(form) else {}
+        gaps = await gaps_of(store.coverage, asked, page, cursor) if form is Format.JSON else []
+        return pages.write(page, form, removals, gaps)
+
+    # Many who ask for the same page at once, as when a stream goes off, are one read.
+    written = await shared.reads.share((asked, wanted, params.include, cursor, params.limit, form), read)
+    return written.response(pages.links_of(request))
 
 
-async def _ndjson(first: list[Message], pieces: AsyncIterator[list[Message]]) -> AsyncIterator[bytes]:
+def _narrow(store: Store, shape: Shape, include: Include, accept: Accept | None) -> Narrow | None:
+    """Give what looks up which lines were removed, if it is asked for one sort alone."""
+    if include is Include.ALL:
+        return None
+
+    async def narrow(piece: list[Message]) -> Accept:
+        asked = piece if accept is None else [message for message in piece if accept(message)]
+        removals = await store.moderation.removals(shape, asked)
+        if include is Include.DELETED:
+            return lambda message: message.position in removals
+        return lambda message: message.position not in removals and (accept is None or accept(message))
+
+    return narrow
+
+
+async def _ndjson(
+    store: Store, shape: Shape, first: list[Message], pieces: AsyncIterator[list[Message]]
+) -> AsyncIterator[bytes]:
     """Yield one object a line; an error breaks the connection, so that a client sees that the end is missing."""
     try:
         while first:
+            removals = await store.moderation.removals(shape, first)
             for start in range(0, len(first), _AT_ONCE):
-                yield _records(first[start : start + _AT_ONCE])
+                yield pages.records(first[start : start + _AT_ONCE], removals)
                 await asyncio.sleep(0)  # whoever asked for a page does not wait for a whole piece
             first = await anext(pieces, [])
     except StoreError as error:
         log.error("stream.broken", reason=str(error))
         raise
-
-
-def _records(messages: list[Message]) -> bytes:
-    return b"".join(dump(render.as_json(message)) + b"\n" for message in messages)
-
-
-def _accepted(accept: str) -> Format:
-    """Choose a format by the header; JSON for whoever has no wish that we can meet."""
-    for part in accept.lower().split(","):
-        kind = part.partition(";")[0].strip()
-        if kind in ("application/x-ndjson", "application/jsonl"):
-            return Format.NDJSON
-        if kind == "text/plain":
-            return Format.TEXT
-        if kind in ("application/json", "*/*"):
-            return Format.JSON
-    return Format.JSON
 
 
 def _same_walk(params: LogParams, cursor: Cursor) -> None:
@@ -172,8 +157,3 @@ def _same_walk(params: LogParams, cursor: Cursor) -> None:
         raise BadRequest("the cursor carries the range of its walk: leave from and to away, or give the same ones")
     if params.order is not None and (params.order is Order.DESC) != cursor.newest_first:
         raise BadRequest("the cursor carries the order of its walk: leave order away, or give the same one")
-
-
-def _with_cursor(request: Request, cursor: str) -> str:
-    kept = [(name, value) for name, value in request.query_params.multi_items() if name != "cursor"]
-    return f"{request.url.path}?{urlencode([*kept, ('cursor', cursor)])}"

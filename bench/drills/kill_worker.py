@@ -8,21 +8,28 @@ from __future__ import annotations
 import argparse
 import asyncio
 import random
+import shutil
+import tempfile
+from pathlib import Path
 
 from bench import ground
 from bench.drills.ground import drill, now_ms
+from ingest.spool_file import SpoolFile
 
 _ALLOWED_MS = 100
 
 
 async def run(rate: float, kills: int) -> None:
     spans: list[tuple[int, int]] = []
+    on_disk: list[int] = []
     async with drill(rate, channels=10) as tried:
         for _ in range(kills):
             worker = tried.worker()
             begun = await tried.joined()
             await asyncio.sleep(random.uniform(4, 8))
-            spans.append((begun, worker.kill()))
+            killed = await tried.killed(worker)
+            spans.append((begun, killed))
+            on_disk.append(killed - newest_on_disk(tried.folder / "worker" / "spool"))
         last = tried.worker()
         begun = await tried.joined()
         await asyncio.sleep(3)
@@ -36,9 +43,23 @@ async def run(rate: float, kills: int) -> None:
         for begun, killed in spans
         if begun <= sent <= killed
     ]
-    row = {"kills": kills, **verdict.row(), "said at most ms before the kill": max(ages, default=0)}
+    row = {
+        "kills": kills,
+        **verdict.row(),
+        "said at most, ms before the kill": max(ages, default=0),
+        "newest received line on disk, ms before the kill": max(on_disk),
+    }
     ground.report("kill_worker", [row], f"SIGKILL under {rate:,.0f} lines a second in ten channels, then a restart.")
     assert max(ages, default=0) <= _ALLOWED_MS, "lines are missing that were said earlier than the drill allows"
+
+
+def newest_on_disk(folder: Path) -> int:
+    """Give when the newest line was received that a killed worker had brought to disk, Unix milliseconds."""
+    with tempfile.TemporaryDirectory() as copy:
+        file = SpoolFile(Path(shutil.copytree(folder, Path(copy) / "spool")) / "spool-1.sqlite")
+        newest = max(line.received_ms or 0 for group in file.after(0, 10_000_000) for line in group.lines)
+        file.close()
+    return newest
 
 
 def main() -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Annotated
 
 import typer
 
 from app.server import serve
 from app.settings import AppSettings
-from logstv.lifecycle import run_until_stopped
+from logstv.lifecycle import process_registry, run_until_stopped
 from store.settings import StoreSettings
 
 
@@ -20,4 +21,5 @@ def api(
     given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
     settings = AppSettings().model_copy(update=given)
     where = f"http://{settings.host}:{settings.port}"
-    run_until_stopped(serve(StoreSettings(), settings, started=lambda: typer.echo(f"The API is on {where}", err=True)))
+    started = functools.partial(typer.echo, f"The API is on {where}", err=True)
+    run_until_stopped(serve(StoreSettings(), settings, started=started, registry=process_registry()))

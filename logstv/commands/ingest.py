@@ -9,13 +9,18 @@ import typer
 from ingest.settings import IngestSettings, channel_login
 from ingest.worker import work
 from logstv.errors import CommandError
-from logstv.lifecycle import run_until_stopped
+from logstv.lifecycle import metrics_of, process_registry, run_until_stopped
 from logstv.settings import NodeSettings
 from store.settings import StoreSettings
 
 ChannelOption = Annotated[
     list[str] | None,
-    typer.Option("--channel", "-c", help="A channel to read; may be given several times. Default: LOGSTV_CHANNELS."),
+    typer.Option(
+        "--channel",
+        "-c",
+        help="A channel to add at the start to those that are read; may be given several times. "
+        "Default: LOGSTV_CHANNELS.",
+    ),
 ]
 
 
@@ -34,8 +39,10 @@ def ingest_settings(channels: list[str] | None, **more: object) -> IngestSetting
 
 
 def ingest(channel: ChannelOption = None) -> None:
-    """Read channels from the chat server into the store, until Ctrl-C."""
-    settings = ingest_settings(channel)
-    if not settings.channels:
-        raise CommandError("no channel to read: name some with --channel NAME or LOGSTV_CHANNELS=name,name")
-    run_until_stopped(work(StoreSettings(), settings, NodeSettings().data_dir))
+    """Read channels from the chat server into the store, until Ctrl-C.
+
+    Several workers share the channels: `logstv channels` says which are read, `logstv workers` who reads them.
+    """
+    settings, registry = ingest_settings(channel), process_registry()
+    with metrics_of(registry, settings.metrics_address):
+        run_until_stopped(work(StoreSettings(), settings, NodeSettings().data_dir, registry=registry))

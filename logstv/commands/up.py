@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 from collections.abc import Iterator
 from typing import Annotated
 
@@ -17,7 +18,7 @@ from ingest.settings import IngestSettings
 from ingest.worker import work
 from logstv.commands.demo_chat import DEMO_CHANNELS
 from logstv.commands.ingest import ChannelOption, ingest_settings
-from logstv.lifecycle import run_until_stopped
+from logstv.lifecycle import process_registry, run_until_stopped
 from logstv.node import LocalNode
 from logstv.settings import NodeSettings
 from store import schema
@@ -61,10 +62,13 @@ async def _up(store: StoreSettings, ingest: IngestSettings, api: AppSettings, de
             chat = DemoChat(channels=ingest.channels, rate=demo_rate)
             server = await stack.enter_async_context(DemoChatServer(chat))
             ingest = ingest.model_copy(update={"irc_url": f"irc://127.0.0.1:{server.port}", "transport": "irc"})
+        registry = process_registry()
         async with asyncio.TaskGroup() as group:
-            group.create_task(serve(store, api, started=lambda: _say_where_to_look(api, ingest)))
-            if ingest.channels:
-                group.create_task(work(store, ingest, NodeSettings().data_dir))
+            started = functools.partial(_say_where_to_look, api, ingest)
+            group.create_task(serve(store, api, started=started, registry=registry))
+            # What was made up is not asked of Twitch the next time.
+            seeds_stay = demo_rate is None
+            group.create_task(work(store, ingest, NodeSettings().data_dir, seeds_stay=seeds_stay, registry=registry))
 
 
 def _say_where_to_look(api: AppSettings, ingest: IngestSettings) -> None:
@@ -74,7 +78,7 @@ def _say_where_to_look(api: AppSettings, ingest: IngestSettings) -> None:
     for login in ingest.channels[:3]:
         console.print(f"  the log of {login}:  {root}/v1/channels/{login}/messages?limit=10")
     if not ingest.channels:
-        console.print("  it reads no channel yet: start it with --channel NAME")
+        console.print("  add a channel to read:  logstv channels add NAME")
     if ingest.irc_url.startswith("irc://127.0.0.1"):
         where = ingest.irc_url.removeprefix("irc://")
         console.print(f"  say something:  printf 'NICK you\\r\\nPRIVMSG #{ingest.channels[0]} :hello\\r\\n' | nc -q1 "

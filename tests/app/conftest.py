@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import httpx2
 import pytest
@@ -61,7 +62,7 @@ async def serving_in_sight(
     """A client of a service over the same chat, and the session through which that service asks Cassandra."""
 
     async def opened(_settings: StoreSettings) -> Store:
-        return Store(module_store.session, module_store.reader, module_store.directory)
+        return replace(module_store)
 
     monkeypatch.setattr(Store, "open", opened)
     monkeypatch.setattr(Store, "close", lambda _self: asyncio.sleep(0))

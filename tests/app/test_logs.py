@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import itertools
 import re
 
@@ -159,7 +160,7 @@ WRONG = [
     ({"form": "raw"}, "format"),
     ({"from_": "10"}, "from_"),
     ({"q": ["a", "b"]}, "more than once"),
-    ({"cursor": "AAAA"}, "next"),
+    ({"cursor": "AAAA"}, "as it is"),
 ]
 
 
@@ -237,11 +238,23 @@ async def test_the_three_log_routes_take_the_same_parameters(client):
          if parameter["in"] == "query"}
         for route in logs_router.routes
     ]  # fmt: skip
-    assert asked[0].keys() == {"from", "to", "order", "limit", "cursor", "type", "q", "badge", "format"}
+    assert asked[0].keys() == {
+        "from",
+        "to",
+        "order",
+        "limit",
+        "cursor",
+        "type",
+        "q",
+        "badge",
+        "include",
+        "shared",
+        "format",
+    }
     assert all(one == other for one, other in itertools.pairwise(asked))
 
 
-async def test_a_page_is_one_partition_read_and_at_most_one_index_read(serving_in_sight):
+async def test_a_page_is_one_partition_read_and_at_most_one_index_read_and_a_look_at_what_was_removed(serving_in_sight):
     client, session = serving_in_sight
     asked = {"order": "asc"}
     for turn in range(3):  # all within the first day
@@ -252,4 +265,14 @@ async def test_a_page_is_one_partition_read_and_at_most_one_index_read(serving_i
         assert tables.count("channel_messages") == 1
         assert tables.count("channel_buckets") <= 1
         assert sorted(names) == (["channels", "login_users"] if turn == 0 else [])
-        assert len(calls) == len(names) + 1 + tables.count("channel_buckets")
+        assert tables.count("channel_moderation") == 1
+        assert len(calls) == len(names) + 2 + tables.count("channel_buckets")
+
+
+async def test_many_who_ask_for_the_same_page_at_once_are_one_read(serving_in_sight):
+    client, session = serving_in_sight
+    await page(client, CHANNEL)
+    with recorded(session) as calls:
+        answers = await asyncio.gather(*(client.get(CHANNEL, params={"limit": 50}) for _ in range(20)))
+    assert len({answer.content for answer in answers}) == 1
+    assert len([call for call in calls if "channel_messages" in call.tables]) < 20

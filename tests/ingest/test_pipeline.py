@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import orjson
 import pytest
 from support import lines
-from support.chat import until
+from support.chat import opened, until
 
 from ingest import pipeline as pipeline_module
 from ingest.pipeline import Pipeline
@@ -40,10 +40,7 @@ class Given:
 
 
 def piped(writer: Writer, quarantine: Quarantine, waiting: WaitingLines | None = None) -> Pipeline:
-    async def open_writer() -> Writer:
-        return writer
-
-    return Pipeline(open_writer, quarantine, waiting=waiting)
+    return Pipeline(opened(writer), quarantine, waiting=waiting)
 
 
 SAID = [lines.privmsg(f"line {n}", number=n, sent_ms=lines.EVENING_MS + n) for n in range(1000)]

@@ -154,7 +154,6 @@ def test_a_taken_port_is_a_sentence(environment, unused_port):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (("ingest",), "no channel to read"),
         (("ingest", "--channel", "no spaces"), "is no channel"),
         (("replay", "/nowhere.irc"), "/nowhere.irc cannot be read"),
         (("replay", "--retention", "soon", __file__), "'soon' is no duration"),

@@ -165,6 +165,15 @@ async def test_buckets_are_the_days_and_months_that_exist(filled):
     assert await filled.reader.buckets(later) == [days[3], days[2]]
 
 
+async def test_a_range_from_midnight_does_not_touch_the_day_before(filled):
+    days = await filled.reader.buckets(Log(CHANNEL, KEY, newest_first=False))
+    second = Log(CHANNEL, KEY, days[1].start_ms, days[1].end_ms, newest_first=False)
+    assert await filled.reader.buckets(second) == [days[1]]
+    with recorded(filled.session) as calls:
+        assert len((await filled.reader.page(second, limit=100)).messages) == 3
+    assert [call.tables for call in calls] == [{"channel_buckets"}, {"channel_messages"}]
+
+
 async def test_filters_choose_lines_and_their_walks_are_whole(filled, chat):
     accept = Filter(needle="LINE 1").accept()
     wanted = in_order([m for m in chat if "line 1" in m.text])

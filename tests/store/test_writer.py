@@ -34,7 +34,7 @@ async def test_a_line_stands_in_each_log_it_belongs_to(store, writer):
         lines.clearchat(None, sent_ms=lines.EVENING_MS + 3),
     )
     written = await writer.write(parsed(said, given, hit, cleared))
-    assert (written.messages, written.rows, written.refused) == (4, 4 + 2 * 4, [])
+    assert (written.messages, written.rows, written.refused) == (4, 4 + 2 * 4 + 2 * 2, [])
     assert await everything(store, CHANNEL, (lines.CHANNEL_ID,)) == [said, given, hit, cleared]
     assert await everything(store, CHANNEL_USER, (lines.CHANNEL_ID, 501)) == [said, given, hit]
     assert await everything(store, USER, (501,)) == [said, given, hit]
@@ -98,6 +98,45 @@ async def test_a_row_lives_for_what_remains_of_the_retention(store, now_ms):
         [(ttl, written_at)] = rows
         assert 9 * 86_400 - 60 <= ttl <= 9 * 86_400
         assert written_at == (now_ms - MS_IN_DAY) * 1000
+
+
+async def ttls(store, table: str, column: str) -> set[int | None]:
+    """Give the days that remain to each row of a table, rounded up; None is for ever."""
+    rows = await store.session.execute(f"SELECT TTL({column}) FROM {store.session.table(table)}")
+    return {None if seconds is None else -(-seconds // 86_400) for (seconds,) in rows}
+
+
+@pytest.mark.parametrize("named_by", [lines.CHANNEL_ID, lines.CHANNEL])
+async def test_a_channel_has_a_retention_of_its_own_in_every_log(store, now_ms, named_by):
+    said = parsed(lines.privmsg("mine", number=1, sent_ms=now_ms))
+    said += parsed(lines.privmsg("theirs", number=2, sent_ms=now_ms, channel_id=77, channel="demo"))
+    writer = await Writer.open(store.session, Retention(Retention.of(90 * 86_400).seconds, {named_by: 3 * 86_400}))
+    await writer.write(said)
+    for shape in SHAPES:
+        assert await ttls(store, shape.table, "type") == {3, 90}
+    assert await ttls(store, "channel_buckets", "width") == {4, 91}
+    # The user's month has lines of both, so it is found for as long as the longer kept ones are there.
+    [days] = await ttls(store, "user_buckets", "width")
+    assert days >= 90
+
+
+async def test_a_bucket_is_found_for_as_long_as_any_of_its_lines_even_if_the_first_is_kept_shorter(store, now_ms):
+    retention = Retention(Retention.of(86_400).seconds, {lines.CHANNEL_ID: 0})
+    writer = await Writer.open(store.session, retention)
+    await writer.write(parsed(lines.privmsg("short", number=1, sent_ms=now_ms, channel_id=77, channel="demo")))
+    await writer.write(parsed(lines.privmsg("long", number=2, sent_ms=now_ms)))
+    assert await ttls(store, "user_messages", "type") == {1, None}
+    assert await ttls(store, "user_buckets", "width") == {None}
+
+
+async def test_a_longer_retention_is_also_that_of_buckets_that_are_there_already(store, now_ms):
+    writer = await Writer.open(store.session, Retention.of(86_400))
+    await writer.write(parsed(lines.privmsg("before", number=1, sent_ms=now_ms)))
+    writer.retention = Retention.of(0)
+    await writer.write(parsed(lines.privmsg("after", number=2, sent_ms=now_ms)))
+    for shape in SHAPES:
+        assert await ttls(store, shape.table, "type") == {1, None}
+        assert await ttls(store, shape.index, "width") == {None}
 
 
 async def test_a_retention_of_nothing_is_for_ever(store, writer):
@@ -181,15 +220,6 @@ async def test_first_and_last_sights_do_not_depend_on_the_order_of_writing(store
     assert (name.first_seen_ms, name.last_seen_ms) == (min(times), max(times))
     [channel] = await store.directory.channels()
     assert (channel.login, channel.first_sent_ms, channel.last_sent_ms) == (lines.CHANNEL, min(times), max(times))
-
-
-async def test_a_reader_says_that_it_reads(store, writer):
-    await writer.write(parsed(lines.privmsg("hi")))
-    await store.directory.say_reading(lines.CHANNEL_ID, "worker-1")
-    channel = await store.directory.channel(lines.CHANNEL_ID)
-    assert channel is not None
-    assert channel.reader == "worker-1"
-    assert await store.directory.channel(12345) is None
 
 
 async def test_a_poison_row_does_not_hold_up_the_others(store, writer):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from ingest.demo import DemoChatServer
 from ingest.irc import IrcSource
 from ingest.settings import IngestSettings
 from ingest.source import ReceivedLine
+from store.writer import Writer
 
 
 def settings_for(server: DemoChatServer, **more: object) -> IngestSettings:
@@ -21,6 +22,15 @@ def settings_for(server: DemoChatServer, **more: object) -> IngestSettings:
         "irc_joins_per_10s": 10_000,
     }
     return IngestSettings(**(quick | more))  # type: ignore[arg-type]
+
+
+def opened(writer: Writer) -> Callable[[], Awaitable[Writer]]:
+    """Give a writer as a pipeline takes it."""
+
+    async def open_writer() -> Writer:
+        return writer
+
+    return open_writer
 
 
 async def until(holds: Callable[[], object], seconds: float = 15) -> None:

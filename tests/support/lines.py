@@ -98,18 +98,20 @@ def gift(**tags: str) -> str:
     return usernotice(**(about | tags))
 
 
-def clearchat(login: str | None = "ada_lift", *, seconds: int | None = 600, sent_ms: int = EVENING_MS) -> str:
+def clearchat(
+    login: str | None = "ada_lift", *, seconds: int | None = 600, sent_ms: int = EVENING_MS, user_id: int = 501
+) -> str:
     """Give the line of a time-out, of a ban (no seconds), or of a cleared room (no login)."""
     tags = {"room-id": str(CHANNEL_ID), "tmi-sent-ts": str(sent_ms)}
     if login is not None:
-        tags["target-user-id"] = "501"
+        tags["target-user-id"] = str(user_id)
         if seconds is not None:
             tags["ban-duration"] = str(seconds)
     trailing = "" if login is None else f" :{login}"
     return tagged(tags, f":tmi.twitch.tv CLEARCHAT #{CHANNEL}{trailing}")
 
 
-def clearmsg(target: str, text: str = "oops", *, sent_ms: int = EVENING_MS) -> str:
+def clearmsg(target: str, text: str = "oops", *, sent_ms: int = EVENING_MS, login: str = "ada_lift") -> str:
     """Give the line of one deleted message."""
-    tags = {"login": "ada_lift", "room-id": "", "target-msg-id": target, "tmi-sent-ts": str(sent_ms)}
+    tags = {"login": login, "room-id": "", "target-msg-id": target, "tmi-sent-ts": str(sent_ms)}
     return tagged(tags, f":tmi.twitch.tv CLEARMSG #{CHANNEL} :{text}")

@@ -1,0 +1,169 @@
+"""Counts what happened in a range of a log: by day or hour, by kind, and who said most.
+
+The rows are read with four of their columns and counted as they come; what is kept does not grow with the range but
+with how many spoke in it, and that is bounded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+from cassandra.query import BoundStatement, PreparedStatement
+
+from store import rows, statements
+from store.keys import FIRST_LOW, LAST_LOW, LOW_MASK, Position, Width, time_of
+from store.message import MessageType
+from store.reader import Log, Reader
+from store.session import Rows, Session
+from store.shapes import CHANNEL, CHANNEL_USER, Shape
+
+_COLUMNS = ("sent", "type", "author_id", "login")
+_ROWS_AT_ONCE = 2000
+_MOST_CHATTERS = 200_000
+
+
+@dataclass(slots=True)
+class Chatter:
+    """Who spoke, how often, and under which login last."""
+
+    user_id: int
+    login: str
+    messages: int = 0
+
+
+@dataclass(slots=True)
+class Counts:
+    """What was counted.
+
+    Attributes:
+        through_ms: up to where, Unix milliseconds, exclusive; the end of the range unless counting was broken off.
+        complete: whether the whole range was counted.
+        periods: lines by the start of their day or hour (Unix milliseconds) and by their kind.
+        chatters: who said something (PRIVMSG), by id.
+    """
+
+    through_ms: int
+    complete: bool = True
+    periods: dict[int, Counter[MessageType]] = field(default_factory=dict)
+    chatters: dict[int, Chatter] = field(default_factory=dict)
+
+    @property
+    def types(self) -> Counter[MessageType]:
+        """Lines by their kind."""
+        total: Counter[MessageType] = Counter()
+        for period in self.periods.values():
+            total.update(period)
+        return total
+
+    def top(self, count: int) -> list[Chatter]:
+        """Give those who said most."""
+        return sorted(self.chatters.values(), key=lambda chatter: (-chatter.messages, chatter.user_id))[:count]
+
+
+class Activity:
+    """Counts in the logs of a channel and of a user in a channel."""
+
+    def __init__(self, session: Session, reader: Reader, prepared: dict[str, PreparedStatement]) -> None:
+        self._session = session
+        self._reader = reader
+        self._prepared = prepared
+
+    @classmethod
+    async def open(cls, session: Session, reader: Reader) -> Activity:
+        """Prepare the statements.
+
+        Raises:
+            StoreError: a table is missing.
+            StoreUnavailable: Cassandra cannot answer.
+        """
+        selects = {
+            shape.name: await session.prepare(statements.select(session, shape, descending=False, columns=_COLUMNS))
+            for shape in (CHANNEL, CHANNEL_USER)
+        }
+        return cls(session, reader, selects)
+
+    async def count(
+        self, shape: Shape, key: tuple[int, ...], from_ms: int, to_ms: int, *, by: Width, budget_seconds: float
+    ) -> Counts:
+        """Count the lines of a range, oldest first.
+
+        Args:
+            shape: in which kind of log, of a channel or of a user in a channel.
+            key: whose.
+            from_ms: the first moment, Unix milliseconds, inclusive.
+            to_ms: the last moment, Unix milliseconds, exclusive.
+            by: how long a period is: a day or an hour of UTC.
+            budget_seconds: after which counting is broken off at the end of a millisecond.
+
+        Raises:
+            StoreUnavailable: Cassandra cannot answer.
+        """
+        counts = Counts(to_ms)
+        deadline = time.monotonic() + budget_seconds
+        log = Log(shape, key, from_ms, to_ms, newest_first=False)
+        async for piece in self._pieces(log):
+            _add(counts, piece, by, owner=key[-1] if shape is CHANNEL_USER else None)
+            if time.monotonic() > deadline or len(counts.chatters) > _MOST_CHATTERS:
+                counts.complete = False
+                counts.through_ms = time_of(piece[-1][0].int) + 1
+                break
+            await asyncio.sleep(0)  # whoever asked for a page does not wait for a month to be counted
+        return counts
+
+    async def _pieces(self, log: Log) -> AsyncIterator[Rows]:
+        """Yield the rows of a range; those of one millisecond are never in two pieces."""
+        assert log.from_ms is not None
+        assert log.to_ms is not None
+        lower, upper = Position(log.from_ms - 1, LAST_LOW), Position(log.to_ms, FIRST_LOW)
+        for bucket in await self._reader.buckets(log):
+            held: Rows = []
+            whole = False
+            while not whole:
+                found = await self._rows(log, bucket.start_ms, lower, upper)
+                whole = len(found) < _ROWS_AT_ONCE
+                held += found
+                cut = len(held)
+                if found:
+                    last = found[-1][0].int
+                    lower = Position(time_of(last), last & LOW_MASK)
+                if not whole:
+                    # What shares the last row's millisecond may go on in the next read.
+                    while cut and time_of(held[cut - 1][0].int) == lower.sent_ms:
+                        cut -= 1
+                if cut:
+                    yield held[:cut]
+                    held = held[cut:]
+
+    async def _rows(self, log: Log, bucket_ms: int, lower: Position, upper: Position) -> Rows:
+        statement = BoundStatement(self._prepared[log.shape.name], fetch_size=_ROWS_AT_ONCE)
+        statement.values = [
+            *map(rows.bigint, log.key),
+            rows.bigint(bucket_ms),
+            rows.timeuuid(lower),
+            rows.timeuuid(upper),
+            rows.int32(_ROWS_AT_ONCE),
+        ]
+        return await self._session.execute(statement)
+
+
+def _add(counts: Counts, piece: Rows, by: Width, *, owner: int | None) -> None:
+    """Count some rows; in a user's log an absent author is the user."""
+    kinds = {int(kind): kind for kind in MessageType}
+    for sent, number, author_id, login in piece:
+        kind = kinds[number]
+        start = by.start(time_of(sent.int))
+        period = counts.periods.get(start)
+        if period is None:
+            period = counts.periods[start] = Counter()
+        period[kind] += 1
+        author = owner if author_id is None else author_id
+        if kind is MessageType.PRIVMSG and author:
+            chatter = counts.chatters.get(author)
+            if chatter is None:
+                chatter = counts.chatters[author] = Chatter(author, login or "")
+            chatter.messages += 1
+            chatter.login = login or chatter.login

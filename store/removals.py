@@ -1,0 +1,171 @@
+"""Reads what moderators removed: of the lines on a page, and of one user in a channel.
+
+A page of a channel takes one slice of a small partition more (two around the end of a month); a page of a user takes
+one for each login on it and one for the cleared rooms, for each channel.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterable
+
+from cassandra.query import BoundStatement, PreparedStatement
+
+from store import moderation, rows
+from store.directory import Name
+from store.keys import FIRST_LOW, LAST_LOW, Position, starts_between
+from store.message import Message
+from store.moderation import OF_CHANNEL, OF_LOGIN, REACH_MS, WHOLE_ROOM, WIDTH, By, Event, Removal
+from store.session import Session
+from store.shapes import CHANNEL, Shape
+
+_ROWS_AT_ONCE = 2000
+_LATEST_MS = 64_060_588_800_000  # the year 4000
+
+Removals = dict[Position, Removal]
+"""The lines of a page that were removed, by their place."""
+
+
+class Moderation:
+    """Reads the events that remove lines."""
+
+    def __init__(self, session: Session, prepared: dict[tuple[str, bool], PreparedStatement]) -> None:
+        self._session = session
+        self._prepared = prepared
+
+    @classmethod
+    async def open(cls, session: Session) -> Moderation:
+        """Prepare the statements.
+
+        Raises:
+            StoreError: a table is missing.
+            StoreUnavailable: Cassandra cannot answer.
+        """
+        prepared = {
+            (table, descending): await session.prepare(moderation.select(session, table, descending=descending))
+            for table in moderation.TABLES
+            for descending in (False, True)
+        }
+        return cls(session, prepared)
+
+    async def removals(self, shape: Shape, messages: list[Message]) -> Removals:
+        """Say which lines of a page were removed since.
+
+        Args:
+            shape: from which kind of log the page is.
+            messages: the lines of the page.
+
+        Raises:
+            StoreUnavailable: Cassandra cannot answer.
+        """
+        if not messages:
+            return {}
+        if shape is CHANNEL:
+            channel_id = messages[0].channel_id
+            assert channel_id is not None
+            return moderation.removed(messages, await self._of_channel(channel_id, *_span(messages)))
+        by_channel: dict[int, list[Message]] = defaultdict(list)
+        for message in messages:
+            if message.channel_id is not None:
+                by_channel[message.channel_id].append(message)
+        found = await asyncio.gather(*(self._of_authors(channel_id, said) for channel_id, said in by_channel.items()))
+        return {place: removal for each in found for place, removal in each.items()}
+
+    async def of_user(
+        self,
+        channel_id: int,
+        user_id: int,
+        names: Iterable[Name],
+        *,
+        from_ms: int | None,
+        to_ms: int | None,
+        limit: int,
+    ) -> list[Event]:
+        """Give what was done to a user in a channel, the newest first.
+
+        Args:
+            channel_id: in which channel.
+            user_id: to whom.
+            names: every login that the user was seen under.
+            from_ms: the first moment, Unix milliseconds, inclusive; None: from the beginning.
+            to_ms: the last moment, Unix milliseconds, exclusive; None: up to now.
+            limit: how many at most.
+
+        Raises:
+            StoreUnavailable: Cassandra cannot answer.
+        """
+        span = _bounds(from_ms or 0, _LATEST_MS if to_ms is None else to_ms)
+        mine: list[Event] = []
+        for name in names:
+            partition = [rows.bigint(channel_id), name.login.encode()]
+            events = await self._slice(OF_LOGIN, partition, span, descending=True, most=limit)
+            mine += [each for each in events if _is_of(each, user_id, name)]
+        mine.sort(key=lambda each: each.position.order, reverse=True)
+        return mine[:limit]
+
+    async def _of_channel(self, channel_id: int, from_ms: int, to_ms: int) -> list[Event]:
+        span = _bounds(from_ms, to_ms)
+        channel = rows.bigint(channel_id)
+        found = await asyncio.gather(
+            *(
+                self._slice(OF_CHANNEL, [channel, rows.bigint(start)], span)
+                for start in starts_between(WIDTH, from_ms, to_ms)
+            )
+        )
+        return [each for events in found for each in events]
+
+    async def _of_authors(self, channel_id: int, messages: list[Message]) -> Removals:
+        """Say which lines of one channel were removed, by reading what was done to those who wrote them."""
+        by_login: dict[str, list[Message]] = {WHOLE_ROOM: messages}
+        for message in messages:
+            if message.login:
+                by_login.setdefault(message.login.lower(), []).append(message)
+        channel = rows.bigint(channel_id)
+        found = await asyncio.gather(
+            *(
+                self._slice(OF_LOGIN, [channel, login.encode()], _bounds(*_span(said)))
+                for login, said in by_login.items()
+            )
+        )
+        return moderation.removed(messages, [each for events in found for each in events])
+
+    async def _slice(
+        self,
+        table: str,
+        partition: list[bytes],
+        span: tuple[Position, Position],
+        *,
+        descending: bool = False,
+        most: int | None = None,
+    ) -> list[Event]:
+        """Read the events of a partition strictly between two places."""
+        lower, upper = span
+        found: list[Event] = []
+        while True:
+            asked = min(most or _ROWS_AT_ONCE, _ROWS_AT_ONCE)
+            statement = BoundStatement(self._prepared[table, descending], fetch_size=asked)
+            statement.values = [*partition, rows.timeuuid(lower), rows.timeuuid(upper), rows.int32(asked)]
+            read = await self._session.execute(statement)
+            found += map(moderation.event, read)
+            if len(read) < asked or (most is not None and len(found) >= most):
+                return found
+            lower, upper = (lower, found[-1].position) if descending else (found[-1].position, upper)
+
+
+def _span(messages: list[Message]) -> tuple[int, int]:
+    """Give the time in which lines of a page can have been removed."""
+    times = [message.position.sent_ms for message in messages]
+    return min(times), max(times) + REACH_MS + 1
+
+
+def _bounds(from_ms: int, to_ms: int) -> tuple[Position, Position]:
+    return Position(from_ms - 1, LAST_LOW), Position(to_ms, FIRST_LOW)
+
+
+def _is_of(event: Event, user_id: int, name: Name) -> bool:
+    """Say whether an event under a login is about a user who had it; a login passes from one user to another."""
+    if event.user_id is not None:
+        return event.user_id == user_id
+    last_ms = (name.last_seen_ms or 0) + REACH_MS
+    return event.by is By.CLEARMSG and (name.first_seen_ms or 0) <= event.position.sent_ms <= last_ms

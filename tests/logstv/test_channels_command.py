@@ -1,0 +1,144 @@
+"""`logstv channels` and `logstv workers` as an operator runs them, beside a worker that runs."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ingest.demo import DemoChat, DemoChatServer
+from store.store import Store
+from store.wanted import WantedChannels
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def environment(store: Store, tmp_path: Path) -> dict[str, str]:
+    settings = store.session.settings
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("LOGSTV_")}
+    return {
+        **kept,
+        "LOGSTV_CONTACT_POINTS": settings.contact_points[0],
+        "LOGSTV_CQL_PORT": str(settings.cql_port),
+        "LOGSTV_KEYSPACE": settings.keyspace,
+        "LOGSTV_DATA_DIR": str(tmp_path),
+    }
+
+
+@pytest.fixture
+def logstv(environment: dict[str, str]) -> Run:
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "logstv", *arguments]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+
+    return run
+
+
+async def test_channels_are_added_shown_and_removed_while_a_worker_reads_them(store, logstv, environment):
+    chat = DemoChat(channels=("moonbase", "demo"), rate=20)
+    async with DemoChatServer(chat) as server:
+        reader = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "logstv", "ingest"),
+            env=environment | {"LOGSTV_IRC_URL": f"irc://127.0.0.1:{server.port}", "LOGSTV_WORKER": "ada"},
+            stderr=asyncio.subprocess.PIPE,
+        )
+        try:
+            rules = ("--retention-days", "30", "--without", "clearchat,clearmsg")
+            added = await asyncio.to_thread(logstv, "channels", "add", "#MoonBase", "demo", *rules)
+            assert (added.returncode, added.stdout) == (0, "To be read: moonbase, demo.\n"), added.stderr
+            moonbase = str(chat.channel_id("moonbase"))
+
+            def shown() -> list[dict]:
+                told = logstv("channels", "list", "--json")
+                assert told.returncode == 0, told.stderr
+                return json.loads(told.stdout)
+
+            async with asyncio.timeout(60):
+                while [each["readers"] for each in await asyncio.to_thread(shown)] != [["ada"], ["ada"]]:
+                    pass
+            assert (await asyncio.to_thread(shown))[1] == {
+                "name": "moonbase",
+                "id": moonbase,
+                "login": "moonbase",
+                "retentionDays": 30,
+                "without": ["clearchat", "clearmsg"],
+                "readers": ["ada"],
+            }
+            table = await asyncio.to_thread(logstv, "channels", "list")
+            assert "moonbase" in table.stdout
+            assert "30 days" in table.stdout
+            assert "clearchat, clearmsg" in table.stdout
+            workers = await asyncio.to_thread(logstv, "workers", "--json")
+            [ada] = json.loads(workers.stdout)
+            assert (ada["name"], ada["wanted"], ada["joined"], ada["failed"], ada["leaving"]) == ("ada", 2, 2, 0, False)
+            assert {"id": moonbase, "login": "moonbase"} in ada["reads"]
+            assert ada["heartbeatAgeSeconds"] < 10
+            assert ada["lines"] > 0
+            told = await asyncio.to_thread(logstv, "workers")
+            assert "demo, moonbase" in told.stdout
+            removed = await asyncio.to_thread(logstv, "channels", "remove", f"id:{moonbase}")
+            assert (removed.returncode, removed.stdout) == (0, "No longer read: moonbase.\n")
+            async with asyncio.timeout(30):
+                while {name for client in server._clients for name in client.channels} != {"demo"}:
+                    await asyncio.sleep(0.1)
+        finally:
+            reader.terminate()
+            _, said = await reader.communicate()
+        assert reader.returncode == 0, said.decode()
+    gone = await asyncio.to_thread(logstv, "workers")
+    assert gone.stdout == "No worker is there: start one with `logstv ingest`.\n"
+
+
+async def test_what_makes_no_sense_is_a_sentence_and_what_is_not_there_is_named(store, logstv):
+    wanted = await WantedChannels.open(store.session)
+    for arguments, sentence in (
+        (("add", "no spaces"), "write a login"),
+        (("add", "id:77"), "add the channel by its login"),
+        (("add", "demo", "--retention-days", "soon"), "0 for ever, or `table`"),
+        (("add", "demo", "--types", "chat"), "'chat' is no type of message"),
+        (("add", "demo", "--types", "privmsg", "--without", "clearchat"), "not both"),
+        (("remove", "demo"), "'demo' is not to be read anyway"),
+    ):
+        told = await asyncio.to_thread(logstv, "channels", *arguments)
+        assert told.returncode == 1, told.stdout
+        assert sentence in told.stderr
+        assert "Traceback" not in told.stderr
+    assert await wanted.all() == []
+    told = await asyncio.to_thread(logstv, "channels", "list")
+    assert told.stdout == "No channel is to be read: add some with `logstv channels add NAME`.\n"
+    await asyncio.to_thread(logstv, "channels", "add", "demo", "--retention-days", "0", "--types", "privmsg")
+    await asyncio.to_thread(logstv, "channels", "add", "demo", "--retention-days", "table", "--types", "all")
+    [demo] = await wanted.all()
+    assert (demo.retention_days, demo.without) == (None, frozenset())
+
+
+async def test_two_of_one_name_end_in_a_sentence(store, logstv, environment):
+    async with DemoChatServer(DemoChat(channels=("demo",), rate=1)) as server:
+        there = environment | {
+            "LOGSTV_IRC_URL": f"irc://127.0.0.1:{server.port}",
+            "LOGSTV_WORKER": "ada",
+            "LOGSTV_WORKER_HEARTBEAT": "0.2",
+        }
+        command = (sys.executable, "-m", "logstv", "ingest")
+        first = await asyncio.create_subprocess_exec(*command, env=there, stderr=asyncio.subprocess.DEVNULL)
+        try:
+            async with asyncio.timeout(60):
+                while '"ada"' not in (await asyncio.to_thread(logstv, "workers", "--json")).stdout:
+                    pass
+            second = await asyncio.create_subprocess_exec(*command, env=there, stderr=asyncio.subprocess.PIPE)
+            async with asyncio.timeout(60):
+                _, said = await second.communicate()
+            assert second.returncode == 1
+            assert "logstv: another worker is called 'ada'" in said.decode()
+            assert "Traceback" not in said.decode()
+            assert first.returncode is None
+        finally:
+            first.terminate()
+            await first.wait()
