@@ -266,8 +266,9 @@ class Writer:
                 start = width.start(sent_ms)
                 bucket = (shape.name, key, start)
                 if self._known.get(bucket) is not width and bucket not in buckets:
-                    life = self._retention.bucket_ttl(shape, width.end(start), now_ms, kept)
-                    buckets[bucket] = width, insert_bucket.bind((*key, start, width.value, life))
+                    end = width.end(start)
+                    life = self._retention.bucket_ttl(shape, end, now_ms, kept)
+                    buckets[bucket] = width, insert_bucket.bind((*key, start, width.value, end, life))
                 values = [*rows.row_values(shape, key, start, packed), timestamp, ttl_value]
                 partition = partitions.get(bucket)
                 if partition is None:
