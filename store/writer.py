@@ -30,6 +30,7 @@ MOST_ROWS = 64
 MOST_BYTES = 40 * 1024
 """Bytes in a batch: the server refuses one of 50 KiB (batch_size_fail_threshold) over several partitions."""
 
+_AT_ONCE = 64  # messages that are placed before others have their turn
 _SMALL = 256  # bytes that a row of an index or of names takes at most
 _MOST_REMEMBERED_BUCKETS = 200_000
 _FURTHEST_AHEAD_MS = MS_IN_DAY
@@ -203,7 +204,9 @@ class Writer:
         buckets: dict[Bucket, tuple[Width, BoundStatement]] = {}
         partitions: dict[_Place, _Partition] = {}
         now_ms, retention = self._clock_ms(), self._retention
-        for message in messages:
+        for number, message in enumerate(messages, 1):
+            if number % _AT_ONCE == 0:
+                await asyncio.sleep(0)  # whoever reads, or brings lines to disk, does not wait for a whole write
             reason = self._place(message, now_ms, buckets, partitions)
             if reason is not None:
                 outcome.refused.append(Refused(message, reason))
@@ -291,9 +294,11 @@ class Writer:
     async def _send(self, partitions: Iterable[_Partition], outcome: Written) -> None:
         """Send rows in batches, all at once; wait for every answer."""
         batches = list(self._batches(partitions))
-        answers = await asyncio.gather(
-            *(self._session.execute(batch.request()) for batch in batches), return_exceptions=True
-        )
+        asked = []
+        for batch in batches:
+            asked.append(self._session.execute(batch.request()))
+            await asyncio.sleep(0)
+        answers = await asyncio.gather(*asked, return_exceptions=True)
         failed: BaseException | None = None
         for batch, answer in zip(batches, answers, strict=True):
             if isinstance(answer, StoreUnavailable):
