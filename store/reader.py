@@ -1,15 +1,17 @@
 """Reads a log page by page: from bucket to bucket, in either direction, with cursors of our own.
 
 A page is one partition read and at most one index read; only a page that its bucket cannot fill goes on to the next
-bucket, and only a search reads more than it gives.
+bucket, and only a search, or a page with lines of those who opted out, reads more than it gives. Those lines are left
+out here, so that nobody who reads messages can forget it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import math
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 
 from cassandra.query import BoundStatement, PreparedStatement
@@ -19,6 +21,7 @@ from store.cursor import Cursor
 from store.filters import Accept, Narrow
 from store.keys import FIRST_LOW, LAST_LOW, Position, Width
 from store.message import Message
+from store.opted_out import OptedOut, WhoIsOut, nobody
 from store.session import Rows, Session
 from store.shapes import SHAPES, Key, Shape
 
@@ -125,13 +128,18 @@ class _Scan:
 class Reader:
     """Reads the logs of all shapes."""
 
-    def __init__(self, session: Session, prepared: dict[str, _Statements]) -> None:
+    def __init__(self, session: Session, prepared: dict[str, _Statements], who_is_out: WhoIsOut = nobody) -> None:
         self._session = session
         self._prepared = prepared
+        self._who_is_out = who_is_out
 
     @classmethod
-    async def open(cls, session: Session) -> Reader:
+    async def open(cls, session: Session, who_is_out: WhoIsOut = nobody) -> Reader:
         """Prepare the statements.
+
+        Args:
+            session: where to read.
+            who_is_out: whose lines are not given.
 
         Raises:
             StoreError: a table is missing.
@@ -146,7 +154,7 @@ class Reader:
                     for d in (False, True)
                 },
             )
-        return cls(session, prepared)
+        return cls(session, prepared, who_is_out)
 
     async def page(
         self,
@@ -174,14 +182,17 @@ class Reader:
         if cursor is not None:
             log = replace(log, from_ms=cursor.from_ms, to_ms=cursor.to_ms, newest_first=cursor.newest_first)
         scan = _scan(log, cursor, want=limit + 1 if accept is None and narrow is None else _SCAN_ROWS)
-        deadline = time.monotonic() + budget_seconds
+        searches = accept is not None or narrow is not None
+        # What is left out for those who opted out is soon erased: a page of a log is full all the same.
+        deadline = time.monotonic() + budget_seconds if searches else math.inf
+        take = _take(self._who_is_out(), accept)
         found: list[Message] = []
         last: Message | None = None
         more = False
         async for piece, whole in self._pieces(scan):
             if narrow is not None:
-                accept = await narrow(piece)
-            looked_at, more = _taken(piece, found, limit, accept)
+                take = _take(self._who_is_out(), await narrow(piece))
+            looked_at, more = _taken(piece, found, limit, take)
             last = looked_at or last
             if more or len(found) == limit or time.monotonic() > deadline:
                 more = more or not whole or await self._more_buckets(scan)
@@ -234,7 +245,9 @@ class Reader:
         async for piece, _ in self._pieces(_scan(log, cursor, want=_SCAN_ROWS)):
             if narrow is not None:
                 accept = await narrow(piece)
-            wanted = piece if accept is None else [message for message in piece if accept(message)]
+            # Asked anew for each piece: a stream may last longer than it takes to opt out.
+            take = _take(self._who_is_out(), accept)
+            wanted = piece if take is None else [shown for message in piece if (shown := take(message)) is not None]
             if wanted:
                 yield wanted
 
@@ -332,11 +345,28 @@ def _scan(log: Log, cursor: Cursor | None, want: int) -> _Scan:
     return _Scan(log, descending, lower, upper, want, entry_ms=cursor.bucket_ms)
 
 
-def _taken(
-    piece: list[Message], found: list[Message], limit: int, accept: Accept | None
-) -> tuple[Message | None, bool]:
-    """Add to what was found until the limit; give the last message looked at, and whether any was left over."""
+_Take = Callable[[Message], Message | None]
+"""Gives a message as it is to be given, or None."""
+
+
+def _take(out: OptedOut, accept: Accept | None) -> _Take | None:
+    """Give what decides of each message; None if all are given as they are."""
+    if not out:
+        return None if accept is None else lambda message: message if accept(message) else None
     if accept is None:
+        return out.shown
+
+    def take(message: Message) -> Message | None:
+        # What is not shown is not searched either: what a search finds would tell what stands there.
+        shown = out.shown(message)
+        return shown if shown is not None and accept(shown) else None
+
+    return take
+
+
+def _taken(piece: list[Message], found: list[Message], limit: int, take: _Take | None) -> tuple[Message | None, bool]:
+    """Add to what was found until the limit; give the last message looked at, and whether any was left over."""
+    if take is None:
         taken = piece[: limit - len(found)]
         found += taken
         return taken[-1] if taken else None, len(piece) > len(taken)
@@ -345,8 +375,8 @@ def _taken(
         if len(found) == limit:
             return last, True
         last = message
-        if accept(message):
-            found.append(message)
+        if (shown := take(message)) is not None:
+            found.append(shown)
     return last, False
 
 

@@ -36,7 +36,7 @@ AdminKey = Annotated[str, Header(description="The admin's key, where the policy 
 Params = Annotated[LogParams, Query()]
 
 _AT_ONCE = 100  # lines written before others have their turn
-_FORMATS: dict[int | str, dict[str, Any]] = {200: pages.DOCUMENTED, **declared(400, 404, 503)}
+_FORMATS: dict[int | str, dict[str, Any]] = {200: pages.DOCUMENTED, **declared(400, 403, 404, 503)}
 
 
 @router.get("/channels/{channel}/messages", summary="The log of a channel", responses=_FORMATS)
@@ -59,7 +59,7 @@ async def channel_user_messages(
     return await answer(request, shared, params, params.log(CHANNEL_USER, key))
 
 
-@router.get("/users/{user}/messages", summary="The log of a user everywhere", responses={**_FORMATS, **declared(403)})
+@router.get("/users/{user}/messages", summary="The log of a user everywhere", responses=_FORMATS)
 async def user_messages(
     request: Request,
     shared: SharedDependency,

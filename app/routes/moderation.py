@@ -31,7 +31,7 @@ class ModerationParams(RangeParams):
     "/channels/{channel}/users/{user}/moderation",
     summary="The bans and time-outs of a user in a channel",
     response_model=ModerationBody,
-    responses=declared(400, 404, 503),
+    responses=declared(400, 403, 404, 503),
 )
 async def channel_user_moderation(
     shared: SharedDependency, channel: ChannelPath, user: UserPath, params: Annotated[ModerationParams, Query()]

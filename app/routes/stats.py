@@ -47,7 +47,7 @@ class ChannelStatsParams(StatsParams):
     "/channels/{channel}/stats",
     summary="Statistics of a channel",
     response_model=ChannelStatsBody,
-    responses=declared(400, 404, 503),
+    responses=declared(400, 403, 404, 503),
 )
 async def channel_stats(
     shared: SharedDependency, channel: ChannelPath, params: Annotated[ChannelStatsParams, Query()]
@@ -67,7 +67,7 @@ async def channel_stats(
     "/channels/{channel}/users/{user}/stats",
     summary="Statistics of a user in a channel",
     response_model=UserStatsBody,
-    responses=declared(400, 404, 503),
+    responses=declared(400, 403, 404, 503),
 )
 async def channel_user_stats(
     shared: SharedDependency, channel: ChannelPath, user: UserPath, params: Annotated[StatsParams, Query()]

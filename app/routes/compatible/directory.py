@@ -25,8 +25,12 @@ router = APIRouter(tags=[TAG])
 @router.get("/channels", summary="The channels", response_model=CompatibleChannels, responses=plainly(503))
 async def channels(shared: SharedDependency) -> Response:
     """Give the channels that have a log."""
-    found = await shared.open_store().directory.channels()
-    shown = [{"name": channel.login, "userID": str(channel.channel_id)} for channel in found if channel.login]
+    found, out = await shared.open_store().directory.channels(), shared.who_is_out()
+    shown = [
+        {"name": channel.login, "userID": str(channel.channel_id)}
+        for channel in found
+        if channel.login and not out.has_channel(channel.channel_id)
+    ]
     return _json({"channels": shown})
 
 
