@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -76,12 +76,14 @@ class Optouts:
     """The table of those who opted out, and who they are at the moment.
 
     Attributes:
-        current: who is out, as of the last `refresh`.
+        current: who is out, as of the last `refresh`; nobody before the first.
+        told: called when that has changed, before anyone else sees it.
         rows: the same, row by row.
     """
 
     def __init__(self, session: Session, directory: Directory, prepared: dict[str, PreparedStatement]) -> None:
         self.current = OptedOut()
+        self.told: Callable[[], None] = lambda: None
         self.rows: tuple[Optout, ...] = ()
         self._session = session
         self._directory = directory
@@ -89,16 +91,14 @@ class Optouts:
 
     @classmethod
     async def open(cls, session: Session) -> Optouts:
-        """Prepare the statements, and read who is out.
+        """Prepare the statements.
 
         Raises:
             StoreError: a table is missing.
             StoreUnavailable: Cassandra cannot answer.
         """
         prepared = {name: await session.prepare(cql) for name, cql in _statements(session).items()}
-        optouts = cls(session, await Directory.open(session), prepared)
-        await optouts.refresh()
-        return optouts
+        return cls(session, await Directory.open(session), prepared)
 
     def now(self) -> OptedOut:
         """Give who is out, as of the last `refresh`."""
@@ -116,6 +116,7 @@ class Optouts:
             return False
         rows = tuple(await self._read())
         self.rows, self.current = rows, _opted_out(rows, version)
+        self.told()
         return True
 
     async def ids(self, kind: Kind, names: Iterable[str]) -> list[int]:

@@ -11,17 +11,17 @@ import asyncio
 import datetime as dt
 import math
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 
 from cassandra.query import BoundStatement, PreparedStatement
 
 from store import rows, statements
 from store.cursor import Cursor
-from store.filters import Accept, Narrow
+from store.filters import Accept, Narrow, Take, take_of
 from store.keys import FIRST_LOW, LAST_LOW, Position, Width
 from store.message import Message
-from store.opted_out import OptedOut, WhoIsOut, nobody
+from store.opted_out import WhoIsOut, nobody
 from store.session import Rows, Session
 from store.shapes import SHAPES, Key, Shape
 
@@ -185,13 +185,13 @@ class Reader:
         searches = accept is not None or narrow is not None
         # What is left out for those who opted out is soon erased: a page of a log is full all the same.
         deadline = time.monotonic() + budget_seconds if searches else math.inf
-        take = _take(self._who_is_out(), accept)
+        take = take_of(self._who_is_out(), accept)
         found: list[Message] = []
         last: Message | None = None
         more = False
         async for piece, whole in self._pieces(scan):
             if narrow is not None:
-                take = _take(self._who_is_out(), await narrow(piece))
+                take = take_of(self._who_is_out(), await narrow(piece))
             looked_at, more = _taken(piece, found, limit, take)
             last = looked_at or last
             if more or len(found) == limit or time.monotonic() > deadline:
@@ -246,7 +246,7 @@ class Reader:
             if narrow is not None:
                 accept = await narrow(piece)
             # Asked anew for each piece: a stream may last longer than it takes to opt out.
-            take = _take(self._who_is_out(), accept)
+            take = take_of(self._who_is_out(), accept)
             wanted = piece if take is None else [shown for message in piece if (shown := take(message)) is not None]
             if wanted:
                 yield wanted
@@ -345,26 +345,7 @@ def _scan(log: Log, cursor: Cursor | None, want: int) -> _Scan:
     return _Scan(log, descending, lower, upper, want, entry_ms=cursor.bucket_ms)
 
 
-_Take = Callable[[Message], Message | None]
-"""Gives a message as it is to be given, or None."""
-
-
-def _take(out: OptedOut, accept: Accept | None) -> _Take | None:
-    """Give what decides of each message; None if all are given as they are."""
-    if not out:
-        return None if accept is None else lambda message: message if accept(message) else None
-    if accept is None:
-        return out.shown
-
-    def take(message: Message) -> Message | None:
-        # What is not shown is not searched either: what a search finds would tell what stands there.
-        shown = out.shown(message)
-        return shown if shown is not None and accept(shown) else None
-
-    return take
-
-
-def _taken(piece: list[Message], found: list[Message], limit: int, take: _Take | None) -> tuple[Message | None, bool]:
+def _taken(piece: list[Message], found: list[Message], limit: int, take: Take | None) -> tuple[Message | None, bool]:
     """Add to what was found until the limit; give the last message looked at, and whether any was left over."""
     if take is None:
         taken = piece[: limit - len(found)]

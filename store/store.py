@@ -44,6 +44,7 @@ class Store:
         session = await Session.open(settings)
         try:
             optouts = await Optouts.open(session)
+            await optouts.refresh()
             reader = await Reader.open(session, optouts.now)
             return cls(
                 session,

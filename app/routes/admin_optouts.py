@@ -11,7 +11,7 @@ from fastapi.responses import Response
 from app.dependencies import OnlyDocumented, Shared, SharedDependency
 from app.errors import BadRequest
 from app.json import dump
-from app.models import NamedOptoutsBody, OptoutsBody
+from app.optout_models import NamedOptoutsBody, OptoutsBody
 from app.problems import declared
 from app.routes.admin import only_admin, read_body, takes
 from app.times import rfc3339

@@ -8,7 +8,7 @@ from fastapi.responses import Response
 from app.compatible.declared import TAG, plainly
 from app.dependencies import OnlyDocumented, SharedDependency
 from app.json import dump
-from app.models import OptoutCodeBody
+from app.optout_models import OptoutCodeBody
 from app.problems import declared
 from app.times import rfc3339
 
