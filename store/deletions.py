@@ -80,10 +80,11 @@ class Deletions:
             for bucket in await self.buckets_at(shape, key, position.sent_ms)
         ]
 
-    def bucket(self, shape: Shape, key: Key, bucket: Bucket) -> list[Delete]:
-        """Give what deletes a bucket of a log, and says that it is not there."""
+    def bucket(self, shape: Shape, key: Key, bucket: Bucket, *, in_index: bool = False) -> list[Delete]:
+        """Give what deletes a bucket of a log, also from the index unless it is to stay there."""
         place = (*key, bucket.start_ms)
-        return [self._bound(f"{shape.table} partition", place), self._bound(f"{shape.index} row", place)]
+        whole = self._bound(f"{shape.table} partition", place)
+        return [whole] if in_index else [whole, self._bound(f"{shape.index} row", place)]
 
     def moderation(self, table: str, place: tuple[int, int | str], position: Position) -> Delete:
         """Give what deletes a row of a table of moderation."""

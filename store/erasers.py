@@ -109,8 +109,7 @@ class _OfUser:
             await self._deletions.carry_out(await self._elsewhere(piece, log))
             place = piece[-1].position
             await self._deletions.carry_out(await self._deletions.lines_through(log.shape, log.key, place))
-        for bucket in await self._reader.buckets(log):
-            await self._deletions.carry_out(self._deletions.bucket(log.shape, log.key, bucket))
+        await _close(self._deletions, self._reader, log)
 
     async def _elsewhere(self, piece: list[Message], log: Log) -> list[Delete]:
         found: list[Delete] = []
@@ -157,8 +156,7 @@ class _OfChannel:
             await self._deletions.carry_out(await self._elsewhere(piece))
             place = piece[-1].position
             await self._deletions.carry_out(await self._deletions.lines_through(CHANNEL, log.key, place))
-        for bucket in await self._reader.buckets(log):
-            await self._deletions.carry_out(self._deletions.bucket(CHANNEL, log.key, bucket))
+        await _close(self._deletions, self._reader, log)
 
     async def _elsewhere(self, piece: list[Message]) -> list[Delete]:
         found: list[Delete] = []
@@ -174,6 +172,14 @@ class _OfChannel:
                             found += self._deletions.bucket(shape, key, bucket)
             found += _moderation(self._deletions, message)
         return found
+
+
+async def _close(deletions: Deletions, reader: Reader, log: Log) -> None:
+    """Delete the buckets of a log that was erased; those that hold lines of after it stay in the index."""
+    for bucket in await reader.buckets(log):
+        later = Log(log.shape, log.key, bucket.start_ms, bucket.end_ms)
+        stays = bool((await reader.page(later, limit=1)).messages)
+        await deletions.carry_out(deletions.bucket(log.shape, log.key, bucket, in_index=stays))
 
 
 def _places(message: Message) -> Iterable[tuple[Shape, Key]]:
