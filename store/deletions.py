@@ -82,9 +82,12 @@ class Deletions:
 
     def bucket(self, shape: Shape, key: Key, bucket: Bucket, *, in_index: bool = False) -> list[Delete]:
         """Give what deletes a bucket of a log, also from the index unless it is to stay there."""
-        place = (*key, bucket.start_ms)
-        whole = self._bound(f"{shape.table} partition", place)
-        return [whole] if in_index else [whole, self._bound(f"{shape.index} row", place)]
+        whole = self._bound(f"{shape.table} partition", (*key, bucket.start_ms))
+        return [whole] if in_index else [whole, self.index_row(shape, key, bucket)]
+
+    def index_row(self, shape: Shape, key: Key, bucket: Bucket) -> Delete:
+        """Give what says that a bucket of a log is not there."""
+        return self._bound(f"{shape.index} row", (*key, bucket.start_ms))
 
     def moderation(self, table: str, place: tuple[int, int | str], position: Position) -> Delete:
         """Give what deletes a row of a table of moderation."""

@@ -10,15 +10,17 @@ by an old login.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 
 from store import moderation
 from store.deletions import Delete, Deletions
 from store.directory import Directory
 from store.erasing import Erased, Eraser, Erasure
+from store.keys import MS_IN_HOUR
 from store.message import Message
 from store.optouts import Kind
-from store.reader import Log, Reader
+from store.reader import Bucket, Log, Reader
 from store.removals import Moderation
 from store.session import Session
 from store.shapes import CHANNEL, CHANNEL_USER, SHAPES, USER, Key, Shape
@@ -91,9 +93,10 @@ class _OfUser:
         self._reader = reader
         self._directory = directory
         self._events = events
+        self._touched: set[tuple[int, Bucket]] = set()
 
     async def erase(self) -> None:
-        """Erase his own log, then what only the channels know of him."""
+        """Erase his own log, then what only the channels know of him, and days on which nobody else spoke."""
         await self._log(Log(USER, (self._user_id,), to_ms=self._erasure.through_ms, newest_first=False))
         for channel in await self._directory.channels():
             # A retention of its own may have kept a line here that has left his log across channels.
@@ -101,6 +104,7 @@ class _OfUser:
             await self._log(Log(CHANNEL_USER, key, to_ms=self._erasure.through_ms, newest_first=False))
             for login in sorted(self._erasure.logins):
                 await self._removed(channel.channel_id, login)
+        await self._empty_days()
 
     async def _log(self, log: Log) -> None:
         """Erase one of his two logs, and what stands in it wherever else it stands."""
@@ -114,6 +118,10 @@ class _OfUser:
     async def _elsewhere(self, piece: list[Message], log: Log) -> list[Delete]:
         found: list[Delete] = []
         for message in piece:
+            assert message.channel_id is not None
+            for bucket in await self._deletions.buckets_at(CHANNEL, (message.channel_id,), message.position.sent_ms):
+                self._touched.add((message.channel_id, bucket))
+            await asyncio.sleep(0)  # the same process may be answering requests
             for shape, key in _places(message):
                 if (shape, key) != (log.shape, log.key):
                     found += await self._deletions.line(shape, key, message.position)
@@ -139,6 +147,18 @@ class _OfUser:
             await self._deletions.carry_out(elsewhere)
             await self._deletions.carry_out(here)
 
+    async def _empty_days(self) -> None:
+        """Take buckets of channels in which nothing is left out of the index, if they are over.
+
+        Those that are not are in the writers' memory, and will have lines. An erasure that was broken off forgets some:
+        a day without lines is then listed until it expires.
+        """
+        over_ms = self._erasure.through_ms - MS_IN_HOUR
+        for channel_id, bucket in self._touched:
+            log = Log(CHANNEL, (channel_id,), bucket.start_ms, bucket.end_ms)
+            if bucket.end_ms < over_ms and not (await self._reader.page(log, limit=1)).messages:
+                await self._deletions.carry_out([self._deletions.index_row(CHANNEL, log.key, bucket)])
+
 
 class _OfChannel:
     """Erases the lines of a channel: its own log, and those of all who stand in it."""
@@ -162,6 +182,7 @@ class _OfChannel:
         found: list[Delete] = []
         whole: set[tuple[Key, int]] = set()
         for message in piece:
+            await asyncio.sleep(0)  # the same process may be answering requests
             for shape, key in _places(message):
                 if shape is USER:
                     found += await self._deletions.line(shape, key, message.position)

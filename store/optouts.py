@@ -196,7 +196,8 @@ class Optouts:
 
     async def _standing(self, kind: Kind, ids: list[int]) -> list[Optout]:
         await self.refresh()
-        return [row for row in self.rows if row.kind is kind and row.id in ids]
+        found = {row.id: row for row in self.rows if row.kind is kind}
+        return [found[each] for each in ids if each in found]
 
     async def _read(self) -> list[Optout]:
         found: list[Optout] = []

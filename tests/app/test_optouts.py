@@ -1,4 +1,4 @@
-"""Nobody who has opted out shows anywhere: over every route that the service has, so that a new one is held to it too."""
+"""Nobody who has opted out shows anywhere: over every route that there is, so that a new one is held to it too."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def filled(path: str, **more: list[str]) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 async def client(module_store, module_writer) -> AsyncIterator[httpx2.AsyncClient]:
-    """A client of a service over a chat in which ada_lift shows everywhere; she has opted out, nothing is erased yet."""
+    """A client of a service over a chat in which ada_lift shows everywhere; she is out, and nothing is erased yet."""
     await module_writer.write([Message.parse(line) for line in named.everything()])
     await module_writer.flush()
     settings = module_store.session.settings

@@ -15,7 +15,7 @@ from ingest.quarantine import Quarantine
 from ingest.replay import Replay
 from ingest.said_optouts import SaidOptouts
 from ingest.worker import work
-from store.message import Message
+from store.errors import StoreUnavailable
 from store.opted_out import nobody
 from store.optouts import Kind, Optouts, Way
 from store.reader import Log, Reader
@@ -63,7 +63,7 @@ async def test_who_says_a_code_is_out_and_the_line_that_says_it_is_not_kept(
     spoken = lines.privmsg(words.format(code.upper()), number=1, user_id=user_id)
     pipeline = await piped(writer, said, tmp_path, spoken, lines.privmsg("hi", number=2, channel_id=5, channel="demo"))
     kind = Kind.CHANNEL if is_channel else Kind.USER
-    ((row),) = said.optouts.rows
+    (row,) = said.optouts.rows
     assert (row.kind, row.id, row.way, row.until_ms) == (kind, user_id, Way.CODE, None)
     assert await stored(store) == []
     assert len(await stored(store, 5)) == 1
@@ -133,8 +133,6 @@ async def test_a_line_waits_until_cassandra_says_whether_its_code_is_good(store,
     async def away_at_first(text: str) -> bool:
         asked.append(text)
         if len(asked) < 3:
-            from store.errors import StoreUnavailable
-
             raise StoreUnavailable("away")
         return await is_good(text)
 

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from support import lines, named
 
-from store.errors import LeaseLost, StoreUnavailable
 from store.erasers import Lines, erasers_of
 from store.erasing import Erased, Erasing, Erasure
+from store.errors import LeaseLost, StoreUnavailable
+from store.keys import MS_IN_DAY
 from store.lease import Leases
 from store.message import Message
 from store.opted_out import nobody
@@ -169,7 +170,7 @@ async def test_what_is_said_after_opting_in_stays_and_is_found(store, writer, ch
     await (await erasing(store)).run()
     hers = set(named.hers())
     after = await logs(store, store.optouts.now)
-    for place, said in before.items():
+    for place in before:
         kept = [line for line in after[place] if line != again.line and "*" not in line]
         assert not hers & set(kept)
     for shape, key in (
@@ -264,6 +265,16 @@ async def test_a_line_from_the_future_is_erased_later(store, writer, now_ms):
     await store.optouts.add(Kind.USER, [named.ADA], Way.ADMIN)
     assert await (await erasing(store, [await Lines.open(store.session)])).run() == []
     assert not store.optouts.rows[0].is_erased
+
+
+async def test_a_day_on_which_nobody_else_spoke_is_no_day_any_more(store, writer, chat):
+    alone = lines.privmsg("alone", number=900, sent_ms=lines.EVENING_MS + 3 * MS_IN_DAY, user_id=named.ADA)
+    await writer.write([Message.parse(alone)])
+    log = Log(CHANNEL, (lines.CHANNEL_ID,))
+    assert len(await store.reader.buckets(log)) == 3
+    await store.optouts.add(Kind.USER, [named.ADA], Way.ADMIN)
+    await (await erasing(store)).run()
+    assert len(await store.reader.buckets(log)) == 2
 
 
 async def test_a_login_that_passed_on_keeps_what_was_done_to_its_next_owner(store, writer):
