@@ -46,6 +46,21 @@ class Names:
         """
         return await self._find("user", directory, name)
 
+    async def both(self, directory: Directory, channel: str, user: str) -> tuple[int, int]:
+        """Give the ids of a channel that has a log and of a user; who has opted out is refused before either is missed.
+
+        Raises:
+            BadRequest: one is no name.
+            HasOptedOut: one has.
+            NotFound: the channel has no log here, or nobody was seen under that login.
+        """
+        try:
+            channel_id = await self.channel(directory, channel)
+        except NotFound:
+            await self.user(directory, user)
+            raise
+        return channel_id, await self.user(directory, user)
+
     def refuse(self, kind: str, found: int) -> None:
         """Let pass who has not opted out.
 

@@ -1,4 +1,8 @@
-"""Lets one process at a time do something, on whatever machine each is: a row that its holder renews, or it expires."""
+"""Lets one process at a time do something, on whatever machine each is: a row that its holder renews, or it expires.
+
+In two datacenters two may hold it (LOCAL_SERIAL), and a process that stood still may go on for a moment after its lease
+ran out: what is done under it must do no harm when it is done twice.
+"""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ async def channel_days(shared: SharedDependency, channel: ChannelPath) -> Respon
 async def channel_user_months(shared: SharedDependency, channel: ChannelPath, user: UserPath) -> Response:
     """Give the UTC months in which a user has lines in a channel, newest first."""
     store = shared.open_store()
-    key = (await shared.names.channel(store.directory, channel), await shared.names.user(store.directory, user))
+    key = await shared.names.both(store.directory, channel, user)
     return await _months(store, Log(CHANNEL_USER, key))
 
 

@@ -55,7 +55,7 @@ async def channel_user_messages(
 ) -> Response:
     """Give what a user said in a channel, and what happened to the user there."""
     directory = shared.open_store().directory
-    key = (await shared.names.channel(directory, channel), await shared.names.user(directory, user))
+    key = await shared.names.both(directory, channel, user)
     return await answer(request, shared, params, params.log(CHANNEL_USER, key))
 
 
@@ -112,7 +112,8 @@ async def answer(request: Request, shared: Shared, params: LogParams, asked: Log
         return pages.write(page, form, removals, gaps)
 
     # Many who ask for the same page at once, as when a stream goes off, are one read.
-    written = await shared.reads.share((asked, wanted, params.include, cursor, params.limit, form), read)
+    same = (asked, wanted, params.include, cursor, params.limit, form, shared.who_is_out().version)
+    written = await shared.reads.share(same, read)
     return written.response(pages.links_of(request))
 
 

@@ -38,8 +38,7 @@ async def channel_user_moderation(
 ) -> Response:
     """Give a user's bans, time-outs and removed lines in a channel, newest first; also those under old logins."""
     store = shared.open_store()
-    channel_id = await shared.names.channel(store.directory, channel)
-    user_id = await shared.names.user(store.directory, user)
+    channel_id, user_id = await shared.names.both(store.directory, channel, user)
     names = await store.directory.logins_of(user_id)
     events = await store.moderation.of_user(
         channel_id, user_id, names, from_ms=params.from_, to_ms=params.to, limit=params.limit

@@ -74,7 +74,7 @@ async def channel_user_stats(
 ) -> Response:
     """Count what a user said in a channel; without a range, in the last 30 days."""
     directory = shared.open_store().directory
-    key = (await shared.names.channel(directory, channel), await shared.names.user(directory, user))
+    key = await shared.names.both(directory, channel, user)
     shown, _ = await _counted(shared, CHANNEL_USER, key, params)
     return Response(dump(shown), media_type="application/json")
 

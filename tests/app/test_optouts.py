@@ -156,6 +156,14 @@ async def test_her_id_is_refused_on_the_compatible_routes_also_in_lists(client):
         assert (await client.get(address)).status_code == 403
 
 
+@pytest.mark.parametrize("path", [path for path in routes() if "{channel}" in path and "{user}" in path])
+async def test_who_is_out_is_refused_before_the_other_is_missed(client, path):
+    for address in filled(path, channel=["no_such_channel"], user=["ada_lift"]):
+        assert (await client.get(f"{address}?{queries(path)[0]}")).status_code == 403
+    for address in filled(path, channel=["no_such_channel"], user=["bo_nord"]):
+        assert (await client.get(f"{address}?{queries(path)[0]}")).status_code == 404
+
+
 async def test_statistics_count_without_her(client):
     found = (await client.get(f"/v1/channels/moonbase/stats?{SPAN}&top=10")).json()
     assert {each["user"]["login"] for each in found["top"]} == {"bo_nord", "cy_west"}
