@@ -44,9 +44,9 @@ class Shared:
         self.reads = Flights()
         self.live = Live(
             self.open_store,
-            self.who_is_out,
             pause_seconds=settings.live_seconds,
             most_listeners=settings.live_listeners,
+            who_is_out=self.who_is_out,
         )
         self.store: Store | None = None
         self.trouble = "the service has just started"

@@ -23,7 +23,7 @@ from app.json import dump
 from store.errors import StoreError
 from store.keys import FIRST_LOW, Position
 from store.message import Message
-from store.opted_out import WhoIsOut
+from store.opted_out import WhoIsOut, nobody
 from store.reader import Log, Reader
 from store.shapes import CHANNEL
 from store.store import Store
@@ -183,13 +183,18 @@ class Live:
 
     Args:
         open_store: gives the store, or raises StoreUnavailable.
-        who_is_out: which channels' streams end.
         pause_seconds: between two looks at a channel.
         most_listeners: of all channels.
+        who_is_out: which channels' streams end.
     """
 
     def __init__(
-        self, open_store: Callable[[], Store], who_is_out: WhoIsOut, *, pause_seconds: float, most_listeners: int
+        self,
+        open_store: Callable[[], Store],
+        *,
+        pause_seconds: float,
+        most_listeners: int,
+        who_is_out: WhoIsOut = nobody,
     ) -> None:
         self._open_store = open_store
         self._who_is_out = who_is_out

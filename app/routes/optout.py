@@ -21,7 +21,6 @@ _ONCE = {"cache-control": "no-store"}
     "/v1/optout",
     summary="A code to opt out with",
     tags=["opting out"],
-    status_code=201,
     response_model=OptoutCodeBody,
     responses=declared(400, 503),
     dependencies=[OnlyDocumented],
@@ -38,7 +37,7 @@ async def optout(shared: SharedDependency) -> Response:
         "expires": rfc3339(code.expires_ms),
         "say": {"user": f"!logstv optout {code.text}", "channel": f"!logstv optout channel {code.text}"},
     }
-    return Response(dump(shown), 201, media_type="application/json", headers=_ONCE)
+    return Response(dump(shown), media_type="application/json", headers=_ONCE)
 
 
 @router.post("/optout", summary="A code to opt out with", tags=[TAG], response_model=str, responses=plainly(503))
