@@ -17,6 +17,7 @@ from app.live import Live
 from app.names import Names
 from app.settings import AppSettings
 from store.errors import StoreUnavailable
+from store.opted_out import NOBODY, OptedOut
 from store.store import Store
 
 HEAD = "logstv.head"
@@ -39,11 +40,20 @@ class Shared:
     def __init__(self, settings: AppSettings, registry: CollectorRegistry) -> None:
         self.settings = settings
         self.registry = registry
-        self.names = Names(settings.names_seconds)
+        self.names = Names(settings.names_seconds, self.who_is_out)
         self.reads = Flights()
-        self.live = Live(self.open_store, pause_seconds=settings.live_seconds, most_listeners=settings.live_listeners)
+        self.live = Live(
+            self.open_store,
+            pause_seconds=settings.live_seconds,
+            most_listeners=settings.live_listeners,
+            who_is_out=self.who_is_out,
+        )
         self.store: Store | None = None
         self.trouble = "the service has just started"
+
+    def who_is_out(self) -> OptedOut:
+        """Give who has opted out; nobody can be asked for before the store is open."""
+        return NOBODY if self.store is None else self.store.optouts.current
 
     def open_store(self) -> Store:
         """Give the store.

@@ -6,6 +6,7 @@ AppError
     ├── BadRequest           400: what was asked makes no sense
     │   └── BadLogin         400: this cannot be a login
     ├── Forbidden            403: this may not be asked
+    │   └── HasOptedOut      403: the user or the channel has opted out
     ├── NotFound             404: there is no such thing
     └── TooManyListeners     503: no more live streams than these
 """
@@ -63,6 +64,13 @@ class Forbidden(Problem):
     status = 403
     code = "forbidden"
     title = "This may not be asked"
+
+
+class HasOptedOut(Forbidden):
+    """The user or the channel has opted out."""
+
+    code = "opted_out"
+    title = "Opted out"
 
 
 class NotFound(Problem):

@@ -23,6 +23,7 @@ from app.json import dump
 from store.errors import StoreError
 from store.keys import FIRST_LOW, Position
 from store.message import Message
+from store.opted_out import WhoIsOut, nobody
 from store.reader import Log, Reader
 from store.shapes import CHANNEL
 from store.store import Store
@@ -43,6 +44,7 @@ _SHORT_SECONDS = 2.0
 STOPPING = "the service is stopping: connect again in a moment, with Last-Event-ID"
 _TOO_SLOW = f"this listener is more than {_MOST_WAITING} lines behind: connect again with Last-Event-ID"
 _NO_STORE = "the store cannot answer now: connect again in a moment, with Last-Event-ID"
+_OPTED_OUT = "the channel has opted out of being logged"
 _FAULT = "this is a fault of the service, and it was logged: connect again with Last-Event-ID"
 
 
@@ -99,25 +101,26 @@ class _Listener:
 class _Tail:
     """Reads the end of one channel's log again and again, for all who listen to it."""
 
-    def __init__(self, reader: Reader, given: Given, pause_seconds: float) -> None:
+    def __init__(self, reader: Reader, given: Given, pause_seconds: float, who_is_out: WhoIsOut) -> None:
         self.given = given
         self.cursor = given.cursor()
         self.listeners: set[_Listener] = set()
         self.begun = self.done = 0  # how many polls
         self._reader = reader
         self._pause = pause_seconds
+        self._who_is_out = who_is_out
         self._newest_ms = given.settled.sent_ms
         self._failed_ms = 0
 
     @classmethod
-    async def begin(cls, reader: Reader, channel_id: int, pause_seconds: float) -> _Tail:
+    async def begin(cls, reader: Reader, channel_id: int, pause_seconds: float, who_is_out: WhoIsOut) -> _Tail:
         """Begin at the end of the log: what lies there is taken as given.
 
         The end is where the newest line is, not where our clock is, which may be ahead of Twitch's.
         """
         newest = (await reader.page(Log(CHANNEL, (channel_id,)), limit=1)).messages
         newest_ms = min(newest[0].position.sent_ms, now_ms()) if newest else 0
-        tail = cls(reader, Given(channel_id, _start_of(newest_ms - WINDOW_MS)), pause_seconds)
+        tail = cls(reader, Given(channel_id, _start_of(newest_ms - WINDOW_MS)), pause_seconds, who_is_out)
         async for _ in tail._new():
             pass
         tail.cursor = tail.given.cursor()
@@ -128,6 +131,8 @@ class _Tail:
         alone_since = time.monotonic()
         while time.monotonic() - alone_since < _LINGER_SECONDS:
             await asyncio.sleep(self._pause)
+            if self._who_is_out().has_channel(self.given.channel_id):
+                self.end(_OPTED_OUT)
             if self.listeners:
                 alone_since = time.monotonic()
             try:
@@ -180,10 +185,19 @@ class Live:
         open_store: gives the store, or raises StoreUnavailable.
         pause_seconds: between two looks at a channel.
         most_listeners: of all channels.
+        who_is_out: which channels' streams end.
     """
 
-    def __init__(self, open_store: Callable[[], Store], *, pause_seconds: float, most_listeners: int) -> None:
+    def __init__(
+        self,
+        open_store: Callable[[], Store],
+        *,
+        pause_seconds: float,
+        most_listeners: int,
+        who_is_out: WhoIsOut = nobody,
+    ) -> None:
         self._open_store = open_store
+        self._who_is_out = who_is_out
         self._pause = pause_seconds
         self._most = most_listeners
         self._tails: dict[int, _Tail] = {}
@@ -256,7 +270,9 @@ class Live:
         return tail
 
     async def _begin(self, channel_id: int) -> _Tail:
-        tail = self._tails[channel_id] = await _Tail.begin(self._open_store().reader, channel_id, self._pause)
+        tail = self._tails[channel_id] = await _Tail.begin(
+            self._open_store().reader, channel_id, self._pause, self._who_is_out
+        )
         polling = asyncio.create_task(self._run(tail))
         self._polling.add(polling)
         polling.add_done_callback(self._polling.discard)

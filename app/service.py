@@ -27,6 +27,7 @@ from app.pages import NDJSON
 from app.problems import ProblemBody
 from app.routes import (
     admin,
+    admin_optouts,
     compatible,
     compatible_admin,
     coverage,
@@ -37,12 +38,13 @@ from app.routes import (
     logs,
     metrics,
     moderation,
+    optout,
     stats,
     threads,
 )
 from app.routes.live import EVENTS
 from app.settings import AppSettings
-from store.errors import StoreError
+from store.errors import StoreError, StoreUnavailable
 from store.settings import StoreSettings
 from store.store import Store
 
@@ -84,7 +86,7 @@ def create_app(
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         shared = Shared(settings, registry)
         app.state.shared = shared
-        connecting = asyncio.create_task(_connect(shared, store_settings))
+        connecting = asyncio.create_task(_keep_open(shared, store_settings))
         try:
             yield
         finally:
@@ -114,7 +116,9 @@ def create_app(
         stats.router,
         moderation.router,
         threads.router,
+        optout.router,
         admin.router,
+        admin_optouts.router,
         compatible_admin.router,
         health.router,
         metrics.router,
@@ -155,8 +159,22 @@ def end_streams(app: FastAPI) -> None:
         shared.live.stop()
 
 
+async def _keep_open(shared: Shared, settings: StoreSettings) -> None:
+    """Open the store, and keep up with who opts out."""
+    await _connect(shared, settings)
+    optouts = shared.open_store().optouts
+    while True:
+        await asyncio.sleep(shared.settings.optout_seconds)
+        try:
+            await optouts.refresh()
+        except StoreUnavailable:
+            pass  # who was out stays out; what is asked now is answered 503
+        except Exception as error:
+            log.error("app.fault", exc_info=error)
+
+
 async def _connect(shared: Shared, settings: StoreSettings) -> None:
-    """Try to open the store until it is open."""
+    """Try to open the store until it is open: who has opted out is known then, before anything is answered."""
     pause, longest = _AGAIN_SECONDS
     while shared.store is None:
         try:

@@ -35,6 +35,9 @@ class AppSettings(BaseSettings):
     names_seconds: float = Field(
         default=10.0, ge=0, description="Seconds for which the id behind a login is remembered."
     )
+    optout_seconds: float = Field(
+        default=2.0, ge=0.05, le=60, description="Seconds between two looks at who has opted out."
+    )
     rate_limit: int = Field(
         default=0, ge=0, description="Requests that one client address may make in a minute; 0: no limit."
     )

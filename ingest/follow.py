@@ -21,6 +21,7 @@ from ingest.rules import ChannelRules
 from ingest.settings import IngestSettings
 from ingest.source import ChatSource
 from store.errors import StoreUnavailable
+from store.optouts import Optouts
 from store.session import Session
 from store.wanted import WantedChannel, WantedChannels
 from store.workers import Workers
@@ -41,6 +42,7 @@ class Follower:
         settings: how often it looks, and what it adds to what is to be read.
         lines: gives how many lines this worker has received.
         obey: told of what is kept of each channel.
+        optouts: who has opted out; channels that have are not read.
         leaving: set by whoever has `run` hand over what this worker reads, and end.
     """
 
@@ -53,6 +55,7 @@ class Follower:
         *,
         lines: Callable[[], int],
         obey: Callable[[ChannelRules], None],
+        optouts: Optouts,
         leaving: asyncio.Event,
     ) -> None:
         self.seeded: list[str] = []
@@ -62,6 +65,7 @@ class Follower:
         self._settings = settings
         self._lines = lines
         self._obey = obey
+        self._optouts = optouts
         self._logins = Logins(wanted)
         self._leaving = leaving
         self._seeds = settings.channels
@@ -81,6 +85,7 @@ class Follower:
         *,
         lines: Callable[[], int],
         obey: Callable[[ChannelRules], None],
+        optouts: Optouts,
         leaving: asyncio.Event,
     ) -> Follower:
         """Prepare the statements.
@@ -90,7 +95,7 @@ class Follower:
             StoreUnavailable: Cassandra cannot answer.
         """
         presence, wanted = Presence(await Workers.open(session), settings), await WantedChannels.open(session)
-        return cls(source, presence, wanted, settings, lines=lines, obey=obey, leaving=leaving)
+        return cls(source, presence, wanted, settings, lines=lines, obey=obey, optouts=optouts, leaving=leaving)
 
     async def run(self) -> None:
         """Follow until the worker is to leave; then hand over, and stop the source.
@@ -143,11 +148,12 @@ class Follower:
             lines=self._lines(),
         )
         await self._seed()
-        present, channels = await asyncio.gather(self._presence.look(), self._wanted.all())
+        present, channels, _ = await asyncio.gather(self._presence.look(), self._wanted.all(), self._optouts.refresh())
         self._is_alone = present.names <= {self._presence.name}
         self._obey(ChannelRules.of(channels))
         await self._learn(channels)
-        channels = _one_each(channels)
+        out = self._optouts.current
+        channels = [channel for channel in _one_each(channels) if not out.has_channel(channel.channel_id or 0)]
         await self._logins.refresh(channels, failing)
         self._assign([channel.name for channel in channels], present.names)
         await self._move(channels, present)

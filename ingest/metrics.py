@@ -86,7 +86,9 @@ class IngestMetrics(Collector):
         yield _counter("messages_written", "Messages whose rows are all acknowledged.", counts.written)
         yield _counter("rows_written", "Rows of message tables that are acknowledged.", counts.rows)
         yield _counter("writes_repeated", "Writes that Cassandra did not acknowledge at first.", counts.retries)
-        yield _counter("messages_left_out", "Messages that the rules of their channel do not keep.", counts.left_out)
+        yield _counter(
+            "messages_left_out", "Messages that are not kept, by a channel's rules or an opt-out.", counts.left_out
+        )
         refused = CounterMetricFamily(
             "logstv_ingest_lines_refused", "Lines without a place in a log, kept in quarantine.", labels=["reason"]
         )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import itertools
 import random
 import time
@@ -19,10 +20,12 @@ import structlog
 
 from ingest.quarantine import Quarantine
 from ingest.rules import ChannelRules
+from ingest.said_optouts import MARK, SaidOptouts
 from ingest.source import ReceivedLine, Source
 from ingest.waiting import InMemory, Taken, WaitingLines
 from store.errors import LineError, StoreError, StoreUnavailable
 from store.message import Message
+from store.opted_out import NOBODY, OptedOut
 from store.writer import Writer, Written
 
 log = structlog.get_logger(__name__)
@@ -53,7 +56,7 @@ class IngestCounts:
         rows: in how many rows of message tables.
         retries: writes that were repeated because Cassandra could not answer.
         refused: lines without a place in a log, by reason.
-        left_out: messages that are not kept by the rules of their channels.
+        left_out: messages that are not kept, by the rules of their channels or since someone opted out.
     """
 
     received: int = 0
@@ -78,6 +81,7 @@ class Pipeline:
     Attributes:
         counts: what became of them.
         rules: which messages are kept; to be set anew whenever that changes.
+        optouts: whose are not, and what is said to opt out; None: everyone's are.
         meter: measures the writes, if it is set.
 
     Args:
@@ -98,6 +102,7 @@ class Pipeline:
     ) -> None:
         self.counts = counts if counts is not None else IngestCounts()
         self.rules = ChannelRules()
+        self.optouts: SaidOptouts | None = None
         self.meter: Meter | None = None
         self._open_writer = open_writer
         self._quarantine = quarantine
@@ -159,12 +164,54 @@ class Pipeline:
 
     async def _write_some(self, writer: Writer) -> None:
         while (taken := await self._waiting.take(MOST_AT_ONCE)).lines:
-            if messages := self._parsed(taken):
+            await self._hear([received for received in taken.lines if MARK in received.line])
+            left_out: list[Message] = []
+            if messages := self._parsed(taken, left_out):
                 await self._write(writer, messages)
+            if left_out:
+                await self._learn(left_out, writer)
             self._waiting.done(taken)
 
-    def _parsed(self, taken: Taken) -> list[Message]:
-        messages = []
+    @property
+    def _out(self) -> OptedOut:
+        return NOBODY if self.optouts is None else self.optouts.current
+
+    async def _hear(self, maybe_said: Sequence[ReceivedLine]) -> None:
+        """Let those opt out who say so, however long that takes: their lines are not to be kept."""
+        if self.optouts is None:
+            return
+        for received in maybe_said:
+            with contextlib.suppress(LineError):
+                message = self._parse(received)
+                await self._persist(functools.partial(self.optouts.hear, message))
+
+    async def _learn(self, left_out: Sequence[Message], writer: Writer) -> None:
+        """Learn new names of those who opted out."""
+        if self.optouts is not None:
+            for message in left_out:
+                await self._persist(functools.partial(self.optouts.learn, message, writer))
+
+    async def _persist(self, act: Callable[[], Awaitable[None]]) -> None:
+        """Do something again until Cassandra answers."""
+        pause, longest = _BACKOFF_SECONDS
+        while True:
+            try:
+                await act()
+            except StoreUnavailable as error:
+                log.warning("write.repeated", reason=str(error), messages=0, pause_seconds=round(pause, 1))
+                await asyncio.sleep(pause * random.uniform(0.5, 1.0))
+                pause = min(pause * 2, longest)
+            else:
+                return
+
+    def _parsed(self, taken: Taken, left_out: list[Message]) -> list[Message]:
+        """Parse lines, and give what is to be written.
+
+        Args:
+            taken: the lines.
+            left_out: to it the messages of those who opted out are added.
+        """
+        messages, out = [], self._out
         for received in taken.lines:
             try:
                 message = self._parse(received)
@@ -175,6 +222,12 @@ class Pipeline:
                 log.exception("parse.failed")
                 self._refuse(received.line, f"it cannot be parsed: {error!r}")
                 continue
+            shown = out.shown(message) if out else message
+            if shown is None:
+                self.counts.left_out += 1
+                left_out.append(message)
+                continue
+            message = shown
             if message.unstorable is not None:
                 self._refuse(received.line, message.unstorable)
             elif not self.rules.keep(message):
@@ -230,6 +283,8 @@ class Pipeline:
                     return
                 await asyncio.sleep(pause * random.uniform(0.5, 1.0))
                 pause = min(pause * 2, longest)
+                # Who has opted out meanwhile is not written any more: what was stored of him may be erased already.
+                messages = [message for message in messages if not self._out.hides(message)]
             except StoreError:
                 raise
             except Exception as error:

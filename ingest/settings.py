@@ -46,6 +46,12 @@ class IngestSettings(BaseSettings):
         le=600,
         description="Seconds that a worker that ends waits at most for others to read its channels.",
     )
+    erase_after: float = Field(
+        default=10.0,
+        ge=0,
+        le=3600,
+        description="Seconds after an opt-out at which what is stored is erased: all workers know of it by then.",
+    )
     ingest_redundancy: int = Field(
         default=2, ge=1, le=2, description="How many workers read each channel, as far as there are so many: 1 or 2."
     )

@@ -21,13 +21,16 @@ from ingest.pipeline import Pipeline
 from ingest.quarantine import Quarantine
 from ingest.remembered import RememberedChannels
 from ingest.rules import ChannelRules
+from ingest.said_optouts import SaidOptouts
 from ingest.settings import IngestSettings
 from ingest.source import ChatSource
 from ingest.spool import Spool
 from ingest.transport import open_source
 from ingest.volume import Volume
 from store.coverage import Coverage
-from store.errors import StoreUnavailable
+from store.erasers import erasers_of
+from store.erasing import Erasing
+from store.errors import StoreError, StoreUnavailable
 from store.retention import Retention
 from store.session import Session
 from store.settings import StoreSettings
@@ -41,6 +44,7 @@ _REPORT_SECONDS = 60.0
 _RETENTION_SECONDS = 10.0
 _CONNECT_PAUSE_SECONDS = 2.0
 _DRAIN_SECONDS = 10.0
+_ERASE_SECONDS = 2.0
 
 
 async def connect(settings: StoreSettings) -> Session:
@@ -161,6 +165,7 @@ class _Worker:
                 group.create_task(self._follow_retention()),
                 group.create_task(self._remembered.keep(self._source)),
                 group.create_task(self._volume.run()),
+                group.create_task(self._erase()),
                 group.create_task(self._report()),
             ]
             await self.pipeline.run(self._source)
@@ -187,12 +192,16 @@ class _Worker:
         if not self._session.done():
             await self._source.stop()
             return
+        said = await SaidOptouts.open(self._session.result())
+        said.optouts.told = self._opted_out
+        self.pipeline.optouts = said
         self._follower = await Follower.open(
             self._session.result(),
             self._source,
             self._settings,
             lines=lambda: self.pipeline.counts.received,
             obey=self._obey,
+            optouts=said.optouts,
             leaving=self.leaving,
         )
         await self._follower.run()
@@ -203,8 +212,34 @@ class _Worker:
         if self._writer is not None and self._writer.retention.channels != rules.seconds:
             self._writer.retention = replace(self._writer.retention, channels=rules.seconds)
 
+    def _opted_out(self) -> None:
+        """Take note that someone opted out or in."""
+        if self._writer is not None:
+            self._writer.forget_buckets()
+
+    async def _erase(self) -> None:
+        """Erase what is stored of those who opted out, if no other worker is at it."""
+        await self._rules_known.wait()
+        assert self.pipeline.optouts is not None
+        session, erasing = self._session.result(), None
+        while True:
+            try:
+                if erasing is None:
+                    erasing = await Erasing.open(
+                        session,
+                        self.pipeline.optouts.optouts,
+                        await erasers_of(session),
+                        settled_seconds=self._settings.erase_after,
+                    )
+                await erasing.run()
+            except StoreError as error:
+                log.warning("erasing.broken_off", reason=str(error))
+            except Exception:  # a fault of ours there must not end the reading of chat
+                log.exception("erasing.failed")
+            await asyncio.sleep(_ERASE_SECONDS)
+
     async def _open_writer(self) -> Writer:
-        """Give the writer, once it is known what is to be kept: lines of before may wait."""
+        """Give the writer, once it is known what is to be kept, and whose is not: lines of before may wait."""
         writer = await Writer.open(await self._session)
         await self._rules_known.wait()
         writer.retention = replace(writer.retention, channels=self.pipeline.rules.seconds)

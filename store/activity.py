@@ -17,6 +17,7 @@ from cassandra.query import BoundStatement, PreparedStatement
 from store import rows, statements
 from store.keys import FIRST_LOW, LAST_LOW, LOW_MASK, Position, Width, time_of
 from store.message import MessageType
+from store.opted_out import OptedOut, WhoIsOut, nobody
 from store.reader import Log, Reader
 from store.session import Rows, Session
 from store.shapes import CHANNEL, CHANNEL_USER, Shape
@@ -67,14 +68,21 @@ class Counts:
 class Activity:
     """Counts in the logs of a channel and of a user in a channel."""
 
-    def __init__(self, session: Session, reader: Reader, prepared: dict[str, PreparedStatement]) -> None:
+    def __init__(
+        self,
+        session: Session,
+        reader: Reader,
+        prepared: dict[str, PreparedStatement],
+        who_is_out: WhoIsOut = nobody,
+    ) -> None:
         self._session = session
         self._reader = reader
         self._prepared = prepared
+        self._who_is_out = who_is_out
 
     @classmethod
-    async def open(cls, session: Session, reader: Reader) -> Activity:
-        """Prepare the statements.
+    async def open(cls, session: Session, reader: Reader, who_is_out: WhoIsOut = nobody) -> Activity:
+        """Prepare the statements; lines of those who are out do not count.
 
         Raises:
             StoreError: a table is missing.
@@ -84,7 +92,7 @@ class Activity:
             shape.name: await session.prepare(statements.select(session, shape, descending=False, columns=_COLUMNS))
             for shape in (CHANNEL, CHANNEL_USER)
         }
-        return cls(session, reader, selects)
+        return cls(session, reader, selects, who_is_out)
 
     async def count(
         self, shape: Shape, key: tuple[int, ...], from_ms: int, to_ms: int, *, by: Width, budget_seconds: float
@@ -106,7 +114,7 @@ class Activity:
         deadline = time.monotonic() + budget_seconds
         log = Log(shape, key, from_ms, to_ms, newest_first=False)
         async for piece in self._pieces(log):
-            _add(counts, piece, by, owner=key[-1] if shape is CHANNEL_USER else None)
+            _add(counts, piece, by, self._who_is_out(), owner=key[-1] if shape is CHANNEL_USER else None)
             if time.monotonic() > deadline or len(counts.chatters) > _MOST_CHATTERS:
                 counts.complete = False
                 counts.through_ms = time_of(piece[-1][0].int) + 1
@@ -150,17 +158,19 @@ class Activity:
         return await self._session.execute(statement)
 
 
-def _add(counts: Counts, piece: Rows, by: Width, *, owner: int | None) -> None:
+def _add(counts: Counts, piece: Rows, by: Width, out: OptedOut, *, owner: int | None) -> None:
     """Count some rows; in a user's log an absent author is the user."""
     kinds = {int(kind): kind for kind in MessageType}
     for sent, number, author_id, login in piece:
-        kind = kinds[number]
-        start = by.start(time_of(sent.int))
+        kind, sent_ms = kinds[number], time_of(sent.int)
+        author = owner if author_id is None else author_id
+        if out and out.hides_author(author or None, login, sent_ms):
+            continue
+        start = by.start(sent_ms)
         period = counts.periods.get(start)
         if period is None:
             period = counts.periods[start] = Counter()
         period[kind] += 1
-        author = owner if author_id is None else author_id
         if kind is MessageType.PRIVMSG and author:
             chatter = counts.chatters.get(author)
             if chatter is None:

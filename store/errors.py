@@ -5,6 +5,8 @@ StoreError
 ├── LineError                text that is not one IRC line
 ├── UnstorableMessage        a message that has no place in any log (no channel, no time, not a chat line)
 ├── WantedError              a channel that cannot be read, or not with these rules
+├── OptoutError              a name that nobody can be opted out by
+├── LeaseLost                what one process at a time does was not ours any more
 ├── CursorError              a cursor that is not ours, was changed, or belongs to another log
 ├── SchemaError              the tables cannot be brought into line
 │   ├── SchemaRefused        what the files ask for would change keys or columns that hold lines
@@ -33,6 +35,14 @@ class UnstorableMessage(StoreError):
 
 class WantedError(StoreError):
     """A channel that cannot be read, or not with these rules; the message says what would be right."""
+
+
+class OptoutError(StoreError):
+    """A name that nobody can be opted out by; the message says what would be right."""
+
+
+class LeaseLost(StoreError):
+    """What one process at a time does was not ours any more; whoever has it now does it."""
 
 
 class CursorError(StoreError):

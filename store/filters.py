@@ -8,12 +8,17 @@ from enum import StrEnum
 
 from store import tags
 from store.message import Message, MessageType
+from store.opted_out import OptedOut
 
 Accept = Callable[[Message], bool]
 """Whether a message is wanted."""
 
 Narrow = Callable[[list[Message]], Awaitable[Accept]]
 """What must be looked up for some messages before it can be said of each whether it is wanted."""
+
+
+Take = Callable[[Message], Message | None]
+"""Gives a message as it is to be given, or None."""
 
 
 class Shared(StrEnum):
@@ -65,6 +70,26 @@ class Filter:
             )
 
         return wanted
+
+
+def take_of(out: OptedOut, accept: Accept | None) -> Take | None:
+    """Give what decides of each message whether and how it is given; None if all are given as they are.
+
+    Args:
+        out: whose messages are not.
+        accept: which of the others are wanted; None: all.
+    """
+    if not out:
+        return None if accept is None else lambda message: message if accept(message) else None
+    if accept is None:
+        return out.shown
+
+    def take(message: Message) -> Message | None:
+        # What is not shown is not searched either: what a search finds would tell what stands there.
+        shown = out.shown(message)
+        return shown if shown is not None and accept(shown) else None
+
+    return take
 
 
 def _is_foreign(message: Message) -> bool:

@@ -31,7 +31,9 @@ WHOLE_ROOM = ""
 """The login under which a cleared room stands."""
 
 COLUMNS = ("sent", "type", "user_id", "login", "seconds", "target")
-_KEYS = {OF_CHANNEL: ("channel_id", "bucket"), OF_LOGIN: ("channel_id", "login")}
+KEYS = {OF_CHANNEL: ("channel_id", "bucket"), OF_LOGIN: ("channel_id", "login")}
+"""The partition key of each table."""
+
 _HIT = (MessageType.PRIVMSG, MessageType.USERNOTICE)
 
 
@@ -75,14 +77,14 @@ class Removal:
 
 def insert(session: Session, table: str) -> str:
     """Write a row; the last two values are its timestamp in microseconds and its TTL in seconds (0: for ever)."""
-    columns = (*_KEYS[table], *(column for column in COLUMNS if column not in _KEYS[table]))
+    columns = (*KEYS[table], *(column for column in COLUMNS if column not in KEYS[table]))
     marks = ", ".join("?" * len(columns))
     return f"INSERT INTO {session.table(table)} ({', '.join(columns)}) VALUES ({marks}) USING TIMESTAMP ? AND TTL ?"
 
 
 def select(session: Session, table: str, *, descending: bool = False) -> str:
     """Read the rows of a partition strictly between two timeuuids; the last value is how many at most."""
-    where = " AND ".join(f"{column} = ?" for column in _KEYS[table])
+    where = " AND ".join(f"{column} = ?" for column in KEYS[table])
     order = "DESC" if descending else "ASC"
     return (
         f"SELECT {', '.join(COLUMNS)} FROM {session.table(table)} WHERE {where} "

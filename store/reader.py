@@ -1,13 +1,15 @@
 """Reads a log page by page: from bucket to bucket, in either direction, with cursors of our own.
 
 A page is one partition read and at most one index read; only a page that its bucket cannot fill goes on to the next
-bucket, and only a search reads more than it gives. Where buckets overlap (`store.buckets`), those of a stretch of time
-are read together: what they hold is given in order, and what several of them hold is given once.
+bucket, and only a search, or a page with lines of those who opted out, reads more than it gives. Those lines are left
+out here, so that nobody who reads messages can forget it. Where buckets overlap (`store.buckets`), those of a stretch
+of time are read together: what they hold is given in order, and what several of them hold is given once.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
@@ -17,9 +19,10 @@ from cassandra.query import BoundStatement, PreparedStatement
 from store import rows, statements
 from store.buckets import Bucket, Stretch, merged, walked, widest
 from store.cursor import Cursor
-from store.filters import Accept, Narrow
+from store.filters import Accept, Narrow, Take, take_of
 from store.keys import FIRST_LOW, LAST_LOW, Position, Width
 from store.message import Message
+from store.opted_out import WhoIsOut, nobody
 from store.session import Rows, Session
 from store.shapes import SHAPES, Key, Shape
 
@@ -123,13 +126,18 @@ class _Scan:
 class Reader:
     """Reads the logs of all shapes."""
 
-    def __init__(self, session: Session, prepared: dict[str, _Statements]) -> None:
+    def __init__(self, session: Session, prepared: dict[str, _Statements], who_is_out: WhoIsOut = nobody) -> None:
         self._session = session
         self._prepared = prepared
+        self._who_is_out = who_is_out
 
     @classmethod
-    async def open(cls, session: Session) -> Reader:
+    async def open(cls, session: Session, who_is_out: WhoIsOut = nobody) -> Reader:
         """Prepare the statements.
+
+        Args:
+            session: where to read.
+            who_is_out: whose lines are not given.
 
         Raises:
             StoreError: a table is missing.
@@ -144,7 +152,7 @@ class Reader:
                     for d in (False, True)
                 },
             )
-        return cls(session, prepared)
+        return cls(session, prepared, who_is_out)
 
     async def page(
         self,
@@ -172,14 +180,17 @@ class Reader:
         if cursor is not None:
             log = replace(log, from_ms=cursor.from_ms, to_ms=cursor.to_ms, newest_first=cursor.newest_first)
         scan = _scan(log, cursor, want=limit + 1 if accept is None and narrow is None else _SCAN_ROWS)
-        deadline = time.monotonic() + budget_seconds
+        searches = accept is not None or narrow is not None
+        # What is left out for those who opted out is soon erased: a page of a log is full all the same.
+        deadline = time.monotonic() + budget_seconds if searches else math.inf
+        take = take_of(self._who_is_out(), accept)
         found: list[Message] = []
         last: Message | None = None
         more = False
         async for piece, whole in self._pieces(scan):
             if narrow is not None:
-                accept = await narrow(piece)
-            looked_at, more = _taken(piece, found, limit, accept)
+                take = take_of(self._who_is_out(), await narrow(piece))
+            looked_at, more = _taken(piece, found, limit, take)
             last = looked_at or last
             if more or len(found) == limit or time.monotonic() > deadline:
                 more = more or not whole or await self._more_buckets(scan)
@@ -232,7 +243,9 @@ class Reader:
         async for piece, _ in self._pieces(_scan(log, cursor, want=_SCAN_ROWS)):
             if narrow is not None:
                 accept = await narrow(piece)
-            wanted = piece if accept is None else [message for message in piece if accept(message)]
+            # Asked anew for each piece: a stream may last longer than it takes to opt out.
+            take = take_of(self._who_is_out(), accept)
+            wanted = piece if take is None else [shown for message in piece if (shown := take(message)) is not None]
             if wanted:
                 yield wanted
 
@@ -355,11 +368,9 @@ def _scan(log: Log, cursor: Cursor | None, want: int) -> _Scan:
     return _Scan(log, descending, lower, upper, want, entry_ms=cursor.bucket_ms)
 
 
-def _taken(
-    piece: list[Message], found: list[Message], limit: int, accept: Accept | None
-) -> tuple[Message | None, bool]:
+def _taken(piece: list[Message], found: list[Message], limit: int, take: Take | None) -> tuple[Message | None, bool]:
     """Add to what was found until the limit; give the last message looked at, and whether any was left over."""
-    if accept is None:
+    if take is None:
         taken = piece[: limit - len(found)]
         found += taken
         return taken[-1] if taken else None, len(piece) > len(taken)
@@ -368,8 +379,8 @@ def _taken(
         if len(found) == limit:
             return last, True
         last = message
-        if accept(message):
-            found.append(message)
+        if (shown := take(message)) is not None:
+            found.append(shown)
     return last, False
 
 

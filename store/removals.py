@@ -104,6 +104,14 @@ class Moderation:
         mine.sort(key=lambda each: each.position.order, reverse=True)
         return mine[:limit]
 
+    async def of_login(self, channel_id: int, login: str, *, to_ms: int) -> list[Event]:
+        """Give what stands under a login in a channel, whoever had it, up to a moment (Unix milliseconds, exclusive).
+
+        Raises:
+            StoreUnavailable: Cassandra cannot answer.
+        """
+        return await self._slice(OF_LOGIN, [rows.bigint(channel_id), login.encode()], _bounds(0, to_ms))
+
     async def _of_channel(self, channel_id: int, from_ms: int, to_ms: int) -> list[Event]:
         span = _bounds(from_ms, to_ms)
         channel = rows.bigint(channel_id)

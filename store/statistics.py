@@ -13,6 +13,7 @@ from cassandra.query import BoundStatement, PreparedStatement
 
 from store import rows, statements
 from store.keys import LOW_MASK, Position, time_of
+from store.opted_out import WhoIsOut, nobody
 from store.reader import Log, Reader
 from store.session import Session
 from store.shapes import CHANNEL
@@ -37,21 +38,24 @@ class Chatters:
 class Statistics:
     """Reads through the log of a channel, thinly."""
 
-    def __init__(self, session: Session, reader: Reader, authors: PreparedStatement) -> None:
+    def __init__(
+        self, session: Session, reader: Reader, authors: PreparedStatement, who_is_out: WhoIsOut = nobody
+    ) -> None:
         self._session = session
         self._reader = reader
         self._authors = authors
+        self._who_is_out = who_is_out
 
     @classmethod
-    async def open(cls, session: Session, reader: Reader) -> Statistics:
-        """Prepare the statement.
+    async def open(cls, session: Session, reader: Reader, who_is_out: WhoIsOut = nobody) -> Statistics:
+        """Prepare the statement; lines of those who are out do not count.
 
         Raises:
             StoreError: a table is missing.
             StoreUnavailable: Cassandra cannot answer.
         """
         cql = statements.select(session, CHANNEL, descending=False, columns=("sent", "author_id"))
-        return cls(session, reader, await session.prepare(cql))
+        return cls(session, reader, await session.prepare(cql), who_is_out)
 
     async def chatters(self, log: Log) -> Chatters:
         """Count the lines of a range of a channel's log by their users.
@@ -76,10 +80,12 @@ class Statistics:
                 ]
                 found = await self._session.execute(statement)
                 whole = len(found) < _AT_ONCE
-                lines += len(found)
-                by_user.update(author for _, author in found if author is not None)
                 if found:
                     last = found[-1][0].int
                     lower = Position(time_of(last), LOW_MASK & last)
+                if out := self._who_is_out():
+                    found = [row for row in found if not out.hides_author(row[1], None, time_of(row[0].int))]
+                lines += len(found)
+                by_user.update(author for _, author in found if author is not None)
                 await asyncio.sleep(0)
         return Chatters(lines, by_user)

@@ -8,6 +8,8 @@ from store.activity import Activity
 from store.counts import Counts
 from store.coverage import Coverage
 from store.directory import Directory
+from store.optout_codes import OptoutCodes
+from store.optouts import Optouts
 from store.reader import Reader
 from store.removals import Moderation
 from store.session import Session
@@ -27,6 +29,8 @@ class Store:
     coverage: Coverage
     activity: Activity
     moderation: Moderation
+    optouts: Optouts
+    codes: OptoutCodes
 
     @classmethod
     async def open(cls, settings: StoreSettings) -> Store:
@@ -39,16 +43,20 @@ class Store:
         """
         session = await Session.open(settings)
         try:
-            reader = await Reader.open(session)
+            optouts = await Optouts.open(session)
+            await optouts.refresh()
+            reader = await Reader.open(session, optouts.now)
             return cls(
                 session,
                 reader,
                 await Directory.open(session),
                 await Counts.open(session, reader),
-                await Statistics.open(session, reader),
+                await Statistics.open(session, reader, optouts.now),
                 await Coverage.open(session),
-                await Activity.open(session, reader),
+                await Activity.open(session, reader, optouts.now),
                 await Moderation.open(session),
+                optouts,
+                await OptoutCodes.open(session),
             )
         except BaseException:
             await session.close()

@@ -25,8 +25,8 @@ from store.sightings import REGISTRY
 LONGEST_DAYS = 20 * 365
 """Cassandra keeps nothing with a TTL for longer than 20 years."""
 
-_LOGIN = re.compile(r"[a-z0-9_]{1,25}")
-_ID = re.compile(r"id:[1-9][0-9]{0,17}")
+LOGIN_OR_ID = re.compile(r"[a-z0-9_]{1,25}|id:[1-9][0-9]{0,17}")
+"""How a user or channel is named: by a login in lower case, or by Twitch's id."""
 
 
 class AsIs(Enum):
@@ -267,7 +267,7 @@ def channel_name(text: str) -> str:
         WantedError: it is neither.
     """
     name = text.strip().lstrip("#@").lower()
-    if not _LOGIN.fullmatch(name) and not _ID.fullmatch(name):
+    if not LOGIN_OR_ID.fullmatch(name):
         raise WantedError(
             f"{text!r} is no channel: write a login (1 to 25 of a-z, 0-9 and _), or id: and Twitch's number"
         )

@@ -190,7 +190,15 @@ class Writer:
     def retention(self, retention: Retention) -> None:
         if retention != self._retention:
             self._retention = retention
-            self._known.clear()  # an index row has to outlive the lines that come from now on
+            self.forget_buckets()  # an index row has to outlive the lines that come from now on
+
+    def forget_buckets(self) -> None:
+        """Write index rows of buckets anew: those of who opted out are erased, and he may opt in again."""
+        self._known = {}
+
+    def learn_names(self, message: Message) -> None:
+        """Take note of whom a message names, without writing it; the names are written with the next messages."""
+        self._sightings.see(message)
 
     async def write(self, messages: Sequence[Message]) -> Written:
         """Write messages; when this returns, every row of all that were not refused is acknowledged.
@@ -203,7 +211,7 @@ class Writer:
         outcome = Written()
         buckets: dict[Bucket, tuple[Width, BoundStatement]] = {}
         partitions: dict[_Place, _Partition] = {}
-        now_ms, retention = self._clock_ms(), self._retention
+        now_ms, known = self._clock_ms(), self._known
         for number, message in enumerate(messages, 1):
             if number % _AT_ONCE == 0:
                 await asyncio.sleep(0)  # whoever reads, or brings lines to disk, does not wait for a whole write
@@ -216,7 +224,7 @@ class Writer:
         before = [*(statement for _, statement in buckets.values()), *self._sightings.statements(due)]
         if before:
             await self._send(map(_Partition.of, before), Written())
-            if self._retention is retention:
+            if self._known is known:
                 self._remember(buckets)
             self._sightings.written(due)
         # One partition after the other: the server makes one mutation of its rows in a batch.

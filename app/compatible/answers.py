@@ -39,9 +39,12 @@ async def lines(request: Request, store: Store, asked: Log, params: LinesParams)
         NotFound: there are none.
     """
     form = params.form(request.headers.get("content-type", ""))
-    cursor = None
+    cursor, skipped = None, 0
     if params.cursor is not None:
         cursor = _checked(Cursor.decode(params.cursor, asked.shape, asked.key), asked, params)
+    elif params.offset and store.optouts.current.unerased:
+        # A count would take in what is not shown, until it is erased.
+        skipped = params.offset
     elif params.offset:
         cursor = await store.counts.skip(asked, params.offset)
         if cursor is None:
@@ -51,8 +54,8 @@ async def lines(request: Request, store: Store, asked: Log, params: LinesParams)
         limit = MOST_MESSAGES
     if limit == 0:
         raise NotFound("no lines are asked for")
-    if limit is None or limit > MOST_MESSAGES:
-        return await streamed(request, at_most(store.reader.stream(asked, cursor=cursor), limit), form)
+    if limit is None or limit > MOST_MESSAGES or skipped:
+        return await streamed(request, at_most(store.reader.stream(asked, cursor=cursor), limit, skipped), form)
     page = await store.reader.page(asked, limit=limit, cursor=cursor)
     headers = {} if page.next is None else {"link": f'<{_with_cursor(request, page.next)}>; rel="next"'}
     return written(page.messages, form, headers)

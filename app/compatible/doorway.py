@@ -26,6 +26,7 @@ _SLASHES = re.compile("/{2,}")
 _RECENT_CODES = {
     "invalid_request": "invalid_query",
     "forbidden": "channel_ignored",
+    "opted_out": "channel_ignored",
     "unavailable": "internal_server_error",
     "internal_error": "internal_server_error",
 }

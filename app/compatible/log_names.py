@@ -82,19 +82,27 @@ async def channel_id(shared: Shared, by: ChannelBy, name: str) -> int:
 
     Raises:
         BadRequest: it is no name.
+        HasOptedOut: it has.
         NotFound: no such channel has a log here.
     """
     return await shared.names.channel(shared.open_store().directory, _name(name, is_id=by is ChannelBy.ID))
 
 
-async def user_id(shared: Shared, by: UserBy, name: str) -> int:
-    """Give the id of a user; an id is taken as it is.
+async def channel_and_user_id(
+    shared: Shared, channel_by: ChannelBy, channel: str, user_by: UserBy, user: str
+) -> tuple[int, int]:
+    """Give the ids of a channel that has a log and of a user, whose id is taken as it is.
 
     Raises:
-        BadRequest: it is no name.
-        NotFound: nobody was seen under that login.
+        BadRequest: one is no name.
+        HasOptedOut: one has.
+        NotFound: no such channel has a log here, or nobody was seen under that login.
     """
-    return await shared.names.user(shared.open_store().directory, _name(name, is_id=by is UserBy.ID))
+    return await shared.names.both(
+        shared.open_store().directory,
+        _name(channel, is_id=channel_by is ChannelBy.ID),
+        _name(user, is_id=user_by is UserBy.ID),
+    )
 
 
 async def _channel_log(shared: SharedDependency, channel_by: ChannelByPath, channel: ChannelPath) -> LogName:
@@ -105,7 +113,7 @@ async def _channel_log(shared: SharedDependency, channel_by: ChannelByPath, chan
 async def _user_log(
     shared: SharedDependency, channel_by: ChannelByPath, channel: ChannelPath, user_by: UserByPath, user: UserPath
 ) -> LogName:
-    key = (await channel_id(shared, channel_by, channel), await user_id(shared, user_by, user))
+    key = await channel_and_user_id(shared, channel_by, channel, user_by, user)
     return LogName(CHANNEL_USER, key, quote(f"/{channel_by}/{channel}/{user_by}/{user}"))
 
 

@@ -39,7 +39,7 @@ async def only_admin(
 router = APIRouter(prefix="/v1/admin", tags=["admin"], dependencies=[Depends(only_admin), OnlyDocumented])
 
 
-def _takes(body: type[BaseModel]) -> dict[str, Any]:
+def takes(body: type[BaseModel]) -> dict[str, Any]:
     """Say for OpenAPI what a route reads itself, once it is known that the admin asks."""
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": body.model_json_schema()}}}}
 
@@ -57,11 +57,11 @@ async def channels(shared: SharedDependency) -> Response:
     summary="Read channels",
     response_model=WantedChannelsBody,
     responses=declared(400, 403, 503),
-    openapi_extra=_takes(AddChannelsBody),
+    openapi_extra=takes(AddChannelsBody),
 )
 async def add(request: Request, shared: SharedDependency) -> Response:
     """Have channels read, or change what is kept of them; give those that were named, as they stand then."""
-    body = await _read(request, AddChannelsBody)
+    body = await read_body(request, AddChannelsBody)
     days = body.retentionDays if "retentionDays" in body.model_fields_set else AS_IS
     wanted = await wanted_channels(shared)
     try:
@@ -77,11 +77,11 @@ async def add(request: Request, shared: SharedDependency) -> Response:
     summary="Read channels no more",
     response_model=RemovedChannelsBody,
     responses=declared(400, 403, 503),
-    openapi_extra=_takes(RemoveChannelsBody),
+    openapi_extra=takes(RemoveChannelsBody),
 )
 async def remove(request: Request, shared: SharedDependency) -> Response:
     """Have channels read no more, and give those that were read until now; what was logged stays."""
-    body = await _read(request, RemoveChannelsBody)
+    body = await read_body(request, RemoveChannelsBody)
     try:
         gone = await (await wanted_channels(shared)).remove(body.channels)
     except WantedError as error:
@@ -108,11 +108,11 @@ async def body_of(request: Request) -> bytes:
     async for piece in request.stream():
         body += piece
         if len(body) > MOST_BYTES:
-            raise BadRequest(f"a body has at most {MOST_BYTES} bytes: name fewer channels at a time")
+            raise BadRequest(f"a body has at most {MOST_BYTES} bytes: name fewer at a time")
     return body
 
 
-async def _read(request: Request, model: type[_Body]) -> _Body:
+async def read_body(request: Request, model: type[_Body]) -> _Body:
     """Read a request's body.
 
     Raises:

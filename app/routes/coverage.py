@@ -29,7 +29,7 @@ _MOST_DAYS = 366
     "/channels/{channel}/coverage",
     summary="When a channel was being read",
     response_model=CoverageBody,
-    responses=declared(400, 404, 503),
+    responses=declared(400, 403, 404, 503),
 )
 async def channel_coverage(
     shared: SharedDependency, channel: ChannelPath, params: Annotated[RangeParams, Query()]

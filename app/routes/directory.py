@@ -27,6 +27,7 @@ router = APIRouter(prefix="/v1", tags=["what there is"], dependencies=[OnlyDocum
 @router.get("/channels", summary="The channels", response_model=ChannelsBody, responses=declared(400, 503))
 async def channels(shared: SharedDependency) -> Response:
     """Give the channels that have a log, by login."""
+    out = shared.who_is_out()
     found = await shared.open_store().directory.channels()
     shown = [
         {
@@ -38,6 +39,7 @@ async def channels(shared: SharedDependency) -> Response:
             "reading": bool(channel.readers),
         }
         for channel in found
+        if not out.has_channel(channel.channel_id)
     ]
     return _json({"channels": shown})
 
@@ -46,7 +48,7 @@ async def channels(shared: SharedDependency) -> Response:
     "/channels/{channel}/days",
     summary="The days of a channel",
     response_model=DaysBody,
-    responses=declared(400, 404, 503),
+    responses=declared(400, 403, 404, 503),
 )
 async def channel_days(shared: SharedDependency, channel: ChannelPath) -> Response:
     """Give the UTC days on which anything was said in a channel, newest first."""
@@ -60,12 +62,12 @@ async def channel_days(shared: SharedDependency, channel: ChannelPath) -> Respon
     "/channels/{channel}/users/{user}/months",
     summary="The months of a user in a channel",
     response_model=MonthsBody,
-    responses=declared(400, 404, 503),
+    responses=declared(400, 403, 404, 503),
 )
 async def channel_user_months(shared: SharedDependency, channel: ChannelPath, user: UserPath) -> Response:
     """Give the UTC months in which a user has lines in a channel, newest first."""
     store = shared.open_store()
-    key = (await shared.names.channel(store.directory, channel), await shared.names.user(store.directory, user))
+    key = await shared.names.both(store.directory, channel, user)
     return await _months(store, Log(CHANNEL_USER, key))
 
 
@@ -83,7 +85,10 @@ async def user_months(shared: SharedDependency, user: UserPath, x_api_key: Admin
 
 
 @router.get(
-    "/users/{user}/names", summary="The names of a user", response_model=NamesBody, responses=declared(400, 404, 503)
+    "/users/{user}/names",
+    summary="The names of a user",
+    response_model=NamesBody,
+    responses=declared(400, 403, 404, 503),
 )
 async def user_names(shared: SharedDependency, user: UserPath) -> Response:
     """Give every login that a user was seen under."""
@@ -95,7 +100,9 @@ async def user_names(shared: SharedDependency, user: UserPath) -> Response:
     return _json({"names": [_name(name) for name in names]})
 
 
-@router.get("/logins/{login}", summary="Who had a login", response_model=NamesBody, responses=declared(400, 404, 503))
+@router.get(
+    "/logins/{login}", summary="Who had a login", response_model=NamesBody, responses=declared(400, 403, 404, 503)
+)
 async def login_users(
     shared: SharedDependency,
     login: Annotated[str, Path(description="A login, in any case; also an old one.", examples=["ada_lift"])],
@@ -111,7 +118,10 @@ async def login_users(
         names = [name for name in names if name.user_id == owner]
     if not names:
         raise NotFound(f"nobody was seen here under the login {login!r}")
-    return _json({"names": [_name(name) for name in names]})
+    shown = [name for name in names if not shared.who_is_out().has_user(name.user_id)]
+    if not shown:
+        shared.names.refuse("user", names[0].user_id)
+    return _json({"names": [_name(name) for name in shown]})
 
 
 async def _months(store: Store, log: Log) -> Response:

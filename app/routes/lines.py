@@ -31,7 +31,7 @@ SentPath = Annotated[str, Path(description="`sent` of the line: a timeuuid.", ex
 @router.get(
     "/channels/{channel}/messages/{sent}",
     summary="One line and what was said around it",
-    responses={200: pages.DOCUMENTED, **declared(400, 404, 503)},
+    responses={200: pages.DOCUMENTED, **declared(400, 403, 404, 503)},
 )
 async def line(
     request: Request,

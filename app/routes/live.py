@@ -24,7 +24,7 @@ _DOCUMENTED: dict[int | str, dict[str, Any]] = {
         "description": "Events whose data is a line as in a log and whose id is a cursor; it has no end.",
         "content": {EVENTS: {"schema": {"type": "string"}}},
     },
-    **declared(400, 404, 503),
+    **declared(400, 403, 404, 503),
 }
 
 

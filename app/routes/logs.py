@@ -36,7 +36,7 @@ AdminKey = Annotated[str, Header(description="The admin's key, where the policy 
 Params = Annotated[LogParams, Query()]
 
 _AT_ONCE = 100  # lines written before others have their turn
-_FORMATS: dict[int | str, dict[str, Any]] = {200: pages.DOCUMENTED, **declared(400, 404, 503)}
+_FORMATS: dict[int | str, dict[str, Any]] = {200: pages.DOCUMENTED, **declared(400, 403, 404, 503)}
 
 
 @router.get("/channels/{channel}/messages", summary="The log of a channel", responses=_FORMATS)
@@ -55,11 +55,11 @@ async def channel_user_messages(
 ) -> Response:
     """Give what a user said in a channel, and what happened to the user there."""
     directory = shared.open_store().directory
-    key = (await shared.names.channel(directory, channel), await shared.names.user(directory, user))
+    key = await shared.names.both(directory, channel, user)
     return await answer(request, shared, params, params.log(CHANNEL_USER, key))
 
 
-@router.get("/users/{user}/messages", summary="The log of a user everywhere", responses={**_FORMATS, **declared(403)})
+@router.get("/users/{user}/messages", summary="The log of a user everywhere", responses=_FORMATS)
 async def user_messages(
     request: Request,
     shared: SharedDependency,
@@ -112,7 +112,8 @@ async def answer(request: Request, shared: Shared, params: LogParams, asked: Log
         return pages.write(page, form, removals, gaps)
 
     # Many who ask for the same page at once, as when a stream goes off, are one read.
-    written = await shared.reads.share((asked, wanted, params.include, cursor, params.limit, form), read)
+    same = (asked, wanted, params.include, cursor, params.limit, form, shared.who_is_out().version)
+    written = await shared.reads.share(same, read)
     return written.response(pages.links_of(request))
 
 

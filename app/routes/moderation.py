@@ -31,15 +31,14 @@ class ModerationParams(RangeParams):
     "/channels/{channel}/users/{user}/moderation",
     summary="The bans and time-outs of a user in a channel",
     response_model=ModerationBody,
-    responses=declared(400, 404, 503),
+    responses=declared(400, 403, 404, 503),
 )
 async def channel_user_moderation(
     shared: SharedDependency, channel: ChannelPath, user: UserPath, params: Annotated[ModerationParams, Query()]
 ) -> Response:
     """Give a user's bans, time-outs and removed lines in a channel, newest first; also those under old logins."""
     store = shared.open_store()
-    channel_id = await shared.names.channel(store.directory, channel)
-    user_id = await shared.names.user(store.directory, user)
+    channel_id, user_id = await shared.names.both(store.directory, channel, user)
     names = await store.directory.logins_of(user_id)
     events = await store.moderation.of_user(
         channel_id, user_id, names, from_ms=params.from_, to_ms=params.to, limit=params.limit

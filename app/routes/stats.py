@@ -47,7 +47,7 @@ class ChannelStatsParams(StatsParams):
     "/channels/{channel}/stats",
     summary="Statistics of a channel",
     response_model=ChannelStatsBody,
-    responses=declared(400, 404, 503),
+    responses=declared(400, 403, 404, 503),
 )
 async def channel_stats(
     shared: SharedDependency, channel: ChannelPath, params: Annotated[ChannelStatsParams, Query()]
@@ -67,14 +67,14 @@ async def channel_stats(
     "/channels/{channel}/users/{user}/stats",
     summary="Statistics of a user in a channel",
     response_model=UserStatsBody,
-    responses=declared(400, 404, 503),
+    responses=declared(400, 403, 404, 503),
 )
 async def channel_user_stats(
     shared: SharedDependency, channel: ChannelPath, user: UserPath, params: Annotated[StatsParams, Query()]
 ) -> Response:
     """Count what a user said in a channel; without a range, in the last 30 days."""
     directory = shared.open_store().directory
-    key = (await shared.names.channel(directory, channel), await shared.names.user(directory, user))
+    key = await shared.names.both(directory, channel, user)
     shown, _ = await _counted(shared, CHANNEL_USER, key, params)
     return Response(dump(shown), media_type="application/json")
 

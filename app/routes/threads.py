@@ -40,7 +40,7 @@ class ThreadParams(RangeParams):
 @router.get(
     "/channels/{channel}/threads/{thread}",
     summary="A thread of replies",
-    responses={200: pages.DOCUMENTED, **declared(400, 404, 503)},
+    responses={200: pages.DOCUMENTED, **declared(400, 403, 404, 503)},
 )
 async def thread(
     request: Request,

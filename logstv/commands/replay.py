@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from pathlib import Path
 from typing import Annotated
 
@@ -12,13 +14,18 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from ingest.pipeline import IngestCounts, Pipeline
 from ingest.quarantine import Quarantine
 from ingest.replay import Replay, total_bytes
+from ingest.said_optouts import SaidOptouts
 from logstv.commands.up import cluster
 from logstv.lifecycle import run_until_stopped
 from logstv.settings import NodeSettings
+from store.errors import StoreError
+from store.optouts import Optouts
 from store.retention import Retention, parse_duration
 from store.session import Session
 from store.settings import StoreSettings
 from store.writer import Writer
+
+_FOLLOW_SECONDS = 2.0
 
 
 def replay(
@@ -52,9 +59,23 @@ async def _replay(settings: StoreSettings, source: Replay, kept: Retention | Non
     session = await Session.open(settings)
     try:
         pipeline = Pipeline(lambda: Writer.open(session, kept), Quarantine(NodeSettings().data_dir), counts)
-        await pipeline.run(source)
+        pipeline.optouts = said = await SaidOptouts.open(session)
+        await said.optouts.refresh()
+        following = asyncio.create_task(_follow(said.optouts))
+        try:
+            await pipeline.run(source)
+        finally:
+            following.cancel()
     finally:
         await session.close()
+
+
+async def _follow(optouts: Optouts) -> None:
+    """Keep up with who opts out: files can take hours."""
+    while True:
+        await asyncio.sleep(_FOLLOW_SECONDS)
+        with contextlib.suppress(StoreError):
+            await optouts.refresh()
 
 
 def _tell(console: Console, source: Replay, counts: IngestCounts) -> None:

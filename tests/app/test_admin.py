@@ -122,7 +122,7 @@ async def test_without_the_key_nothing_is_looked_at(service, wanted, module_stor
         (b'{"channels":["demo"],"types":["chat"]}', "'chat' is no type of message"),
         (b'{"channels":["demo"],"types":["privmsg"],"without":["clearchat"]}', "not both"),
         (b'{"channels":["demo"],"retention":1}', "retention: Extra inputs are not permitted"),
-        (b" " * (MOST_BYTES + 1), "name fewer channels"),
+        (b" " * (MOST_BYTES + 1), "name fewer at a time"),
     ],
 )
 async def test_what_makes_no_sense_is_a_sentence_and_adds_nothing(service, wanted, body, sentence):

@@ -27,7 +27,9 @@ def test_every_route_says_what_it_does_and_how_it_goes_wrong():
         "/list",
         "/namehistory/{user_id}",
         "/readyz",
+        "/optout",
         "/v1/admin/channels",
+        "/v1/admin/optouts",
         "/v1/channels",
         "/v1/channels/{channel}/coverage",
         "/v1/channels/{channel}/days",
@@ -41,6 +43,7 @@ def test_every_route_says_what_it_does_and_how_it_goes_wrong():
         "/v1/channels/{channel}/users/{user}/stats",
         "/v1/channels/{channel}/users/{user}/months",
         "/v1/logins/{login}",
+        "/v1/optout",
         "/v1/users/{user}/messages",
         "/v1/users/{user}/months",
         "/v1/users/{user}/names",
@@ -62,6 +65,7 @@ def test_every_route_says_what_it_does_and_how_it_goes_wrong():
         if path.startswith("/v1"):
             assert {"200", "400", "503"} <= declared
             assert ("404" in declared) == ("{" in path)
+            assert "403" in declared or "{" not in path
         elif operation["tags"] == ["compatible"]:
             assert path == "/capabilities" or {"200", "503"} <= declared
             other = {status: answer for status, answer in operation["responses"].items() if status != "404"}

@@ -9,7 +9,7 @@ from fastapi.responses import Response
 
 from app.compatible.declared import TAG, plainly
 from app.compatible.doorway import CAPABILITIES
-from app.compatible.log_names import ChannelBy, UserBy, channel_id, user_id
+from app.compatible.log_names import ChannelBy, UserBy, channel_and_user_id, channel_id
 from app.dependencies import SharedDependency
 from app.errors import BadRequest, NotFound
 from app.json import dump
@@ -25,8 +25,12 @@ router = APIRouter(tags=[TAG])
 @router.get("/channels", summary="The channels", response_model=CompatibleChannels, responses=plainly(503))
 async def channels(shared: SharedDependency) -> Response:
     """Give the channels that have a log."""
-    found = await shared.open_store().directory.channels()
-    shown = [{"name": channel.login, "userID": str(channel.channel_id)} for channel in found if channel.login]
+    found, out = await shared.open_store().directory.channels(), shared.who_is_out()
+    shown = [
+        {"name": channel.login, "userID": str(channel.channel_id)}
+        for channel in found
+        if channel.login and not out.has_channel(channel.channel_id)
+    ]
     return _json({"channels": shown})
 
 
@@ -48,12 +52,12 @@ async def available(
     if not channel and not channelid:
         raise BadRequest("Specify query parameter: channel or channelid")
     by = ChannelBy.ID if channelid else ChannelBy.LOGIN
-    key: tuple[int, ...] = (await channel_id(shared, by, channelid or channel),)
-    shape = CHANNEL
     if user or userid:
-        key += (await user_id(shared, UserBy.ID if userid else UserBy.LOGIN, userid or user),)
-        shape = CHANNEL_USER
-    dates = await _dates(shared.open_store().reader, Log(shape, key))
+        user_by = UserBy.ID if userid else UserBy.LOGIN
+        log = Log(CHANNEL_USER, await channel_and_user_id(shared, by, channelid or channel, user_by, userid or user))
+    else:
+        log = Log(CHANNEL, (await channel_id(shared, by, channelid or channel),))
+    dates = await _dates(shared.open_store().reader, log)
     if not dates:
         raise NotFound("there are no lines")
     return _json({"availableLogs": [dict(zip(("year", "month", "day"), date, strict=False)) for date in dates]})
