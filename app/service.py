@@ -36,6 +36,7 @@ from app.routes import (
     logs,
     metrics,
     moderation,
+    page,
     stats,
     threads,
 )
@@ -116,6 +117,7 @@ def create_app(
         admin.router,
         compatible_admin.router,
         health.router,
+        page.router,
         metrics.router,
         *compatible.ROUTERS,
     ):
