@@ -7,6 +7,7 @@
  * @property {string} id
  * @property {"privmsg" | "usernotice" | "clearchat" | "clearmsg"} type
  * @property {string} timestamp
+ * @property {string} [timestampSource]
  * @property {{ id: string, login: string }} channel
  * @property {{ id: string, login: string, displayName: string }} user
  * @property {string} text

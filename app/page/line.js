@@ -5,13 +5,14 @@ import { badges } from "./badges.js";
 import { readable } from "./colors.js";
 import { make } from "./elements.js";
 import { pieces } from "./text.js";
-import { clock, duration, utc } from "./times.js";
+import { clock, duration, short, utc } from "./times.js";
 
 /** @typedef {import("./api.js").Message} Message */
 
 const EMOTES = "https://static-cdn.jtvnw.net/emoticons/v2";
 const REMOVED = { clearmsg: "deleted", ban: "banned", timeout: "timed out", clear: "chat cleared" };
 const NOTICES = { announcement: "announcement", raid: "raid", unraid: "raid", ritual: "new" };
+const LONG_GAP_MS = 12 * 3600000; // of a longer one, the days are said too
 
 /**
  * @param {Message} message
@@ -20,7 +21,7 @@ const NOTICES = { announcement: "announcement", raid: "raid", unraid: "raid", ri
  * @returns {HTMLElement}
  */
 export function line(message, seen, images) {
-  const { channel, user, tags, sent } = message;
+  const { channel, tags, sent } = message;
   const ms = Date.parse(message.timestamp);
   const element = make("div", { class: `line ${message.type}`, tabindex: "-1", "data-sent": sent });
   if (message.action) element.classList.add("action");
@@ -113,7 +114,8 @@ function answered({ id, threadId, user, text }) {
 export function gap({ from, to }) {
   const element = make("div", { class: "gap", "data-from": from, "data-to": to });
   const [first, last] = [Date.parse(from), Date.parse(to)];
-  const span = make("span", { title: `${utc(first)} to ${utc(last)}` }, `${clock(first)} to ${clock(last)}`);
+  const said = last - first < LONG_GAP_MS ? clock : short;
+  const span = make("span", { title: `${utc(first)} to ${utc(last)}` }, `${said(first)} to ${said(last)}`);
   element.append(`Nobody listened for ${duration(last - first)}: `, span);
   return element;
 }

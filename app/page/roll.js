@@ -64,6 +64,12 @@ export class Roll {
     return this.reachesEnd && this.#sticks;
   }
 
+  /** Whether the end is seen, be it by chance. */
+  get seesEnd() {
+    const { scrollTop, scrollHeight, clientHeight } = this.scroller;
+    return this.reachesEnd && scrollHeight - scrollTop - clientHeight < AT_END_PX;
+  }
+
   /** @returns {Row | undefined} */
   get newest() {
     return this.#ends(-1).next().value;
@@ -93,6 +99,7 @@ export class Roll {
     this.#stopped = { older: false, newer: false };
     this.#empty = { older: 0, newer: 0 };
     this.list.replaceChildren();
+    this.scroller.setAttribute("aria-busy", "false");
   }
 
   /**
@@ -106,7 +113,7 @@ export class Roll {
     for (const page of pages) this.#place(page, "newer");
     this.#sticks = at === "end";
     if (at === "end") this.#scrollTo(this.scroller.scrollHeight);
-    else if ("sent" in at) this.#center(this.#rows.get(at.sent));
+    else if ("sent" in at) this.reveal(at.sent);
     else this.#top([...this.#ends(1)].find((row) => row.ms >= at.ms));
     this.#settle();
   }
@@ -124,20 +131,14 @@ export class Roll {
     return added;
   }
 
-  /**
-   * Look again for what is newer than the newest row.
-   * @param {number} [overlapMs] also for lines that came late
-   */
-  again(overlapMs = 0) {
-    const last = this.#chunks[this.#chunks.length - 1];
-    if (last) last.newer = since((this.newest?.ms ?? overlapMs) - overlapMs);
-    this.#check();
-  }
-
-  /** @param {string} sent */
+  /** Put a row in the middle. @param {string} sent */
   reveal(sent) {
     const row = this.#rows.get(sent);
-    if (row) this.#center(row);
+    if (!row) return undefined;
+    this.#sticks = false;
+    const box = row.element.getBoundingClientRect();
+    const seen = this.scroller.getBoundingClientRect();
+    this.#scrollTo(this.scroller.scrollTop + box.top - seen.top - (seen.height - box.height) / 2);
     return row;
   }
 
@@ -160,6 +161,12 @@ export class Roll {
       }
     }
     return last;
+  }
+
+  /** Whether a row is seen, if only in part. @param {HTMLElement} element */
+  sees(element) {
+    const [box, seen] = [element.getBoundingClientRect(), this.scroller.getBoundingClientRect()];
+    return box.bottom > seen.top && box.top < seen.bottom;
   }
 
   /** @param {number} step 1: from the oldest row on; -1: from the newest back @returns {Generator<Row, undefined>} */
@@ -256,11 +263,11 @@ export class Roll {
   }
 
   #scrolled() {
-    const { scrollTop, scrollHeight, clientHeight } = this.scroller;
+    const { scrollTop } = this.scroller;
     const byReader = Math.abs(scrollTop - this.#put) > 1;
     if (byReader) {
       this.#put = scrollTop;
-      this.#sticks = scrollHeight - scrollTop - clientHeight < AT_END_PX;
+      this.#sticks = this.seesEnd;
     }
     if (this.#checking) return;
     this.#checking = true;
@@ -299,12 +306,14 @@ export class Roll {
     if (!way || this.#busy[side] || this.#stopped[side]) return;
     const { signal } = this.#aborted;
     this.#busy[side] = true;
+    this.scroller.setAttribute("aria-busy", "true");
     try {
       const page = await this.makers.read(way, signal);
       if (signal.aborted) return;
       this.#busy[side] = false;
       this.#keep(() => this.#place(page, side));
       this.#stopped[side] = this.#empty[side] >= EMPTY_PAGES;
+      if (side === "newer" && this.seesEnd) this.#sticks = true; // the reader waited there for what came
       this.#settle();
     } catch (error) {
       if (signal.aborted) return;
@@ -312,7 +321,10 @@ export class Roll {
       this.#stopped[side] = true;
       this.makers.failed(/** @type {Error} */ (error), () => this.#goOn(side));
     } finally {
-      if (!signal.aborted) this.#describe();
+      if (!signal.aborted) {
+        this.#describe();
+        this.scroller.setAttribute("aria-busy", String(this.#busy.older || this.#busy.newer));
+      }
     }
   }
 
@@ -390,15 +402,6 @@ export class Roll {
   #scrollTo(top) {
     this.scroller.scrollTop = top;
     this.#put = this.scroller.scrollTop;
-  }
-
-  /** @param {Row | undefined} row */
-  #center(row) {
-    if (!row) return;
-    this.#sticks = false;
-    const box = row.element.getBoundingClientRect();
-    const seen = this.scroller.getBoundingClientRect();
-    this.#scrollTo(this.scroller.scrollTop + box.top - seen.top - (seen.height - box.height) / 2);
   }
 
   /** @param {Row | undefined} row */

@@ -6,6 +6,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator
 
+import httpx2
 import pytest
 from playwright.async_api import Browser, ViewportSize
 from support import page_chat
@@ -56,11 +57,17 @@ async def page_writer(page_store: Store) -> Writer:
 
 
 @pytest.fixture(scope="session")
-async def address(page_store: Store) -> AsyncIterator[str]:
-    """Where the page is."""
+async def page_client(page_store: Store) -> AsyncIterator[httpx2.AsyncClient]:
+    """A client of the service that gives the page."""
     async with served(page_store.session.settings, live_seconds=0.1) as client:
         await until_ready(client)
-        yield str(client.base_url).rstrip("/")
+        yield client
+
+
+@pytest.fixture(scope="session")
+def address(page_client: httpx2.AsyncClient) -> str:
+    """Where the page is."""
+    return str(page_client.base_url).rstrip("/")
 
 
 @pytest.fixture

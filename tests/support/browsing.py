@@ -64,3 +64,21 @@ class Reader:
         await self.page.goto(address)
         await self.page.locator(".line").first.wait_for()
         return self.page
+
+
+_SETTLED = """async () => {
+  const frame = () => new Promise(requestAnimationFrame);
+  const log = document.querySelector("#log");
+  do { await frame(); await frame(); } while (log.getAttribute("aria-busy") === "true");
+}"""
+
+
+async def settled(page: Page) -> None:
+    """Wait until the page reads nothing more for where the reader is."""
+    await page.evaluate(_SETTLED)
+
+
+async def scroll_to(page: Page, top: int) -> None:
+    """Scroll to so many pixels below the first row."""
+    await page.locator("#log").evaluate("(log, top) => { log.scrollTop = top }", top)
+    await settled(page)

@@ -8,8 +8,9 @@ from store.message import Message
 from support import lines
 
 LONG = DemoChat(channels=("demo",), rate=0.08)
-LONG_LINES = 20_000
+_LONG_NUMBERS = range(20_000)
 LONG_START_MS = 1_772_272_800_000  # 2026-02-28T10:00:00Z; 20,000 lines later it is 2026-03-03
+LONG_END_MS = LONG.time_of(_LONG_NUMBERS[-1], LONG_START_MS)
 LONG_GAP = Span(LONG_START_MS + 7_200_000, LONG_START_MS + 7_500_000)
 
 GREMLINS_ID = 9002
@@ -17,8 +18,9 @@ GREMLINS_ID = 9002
 
 
 def long_chat() -> list[Message]:
-    """Give the long chat; where it names no time of its own, none was kept."""
-    made = (LONG.line("demo", number, LONG_START_MS) for number in range(LONG_LINES))
+    """Give the long chat, without what was said while nobody listened."""
+    unheard = LONG.numbers_between(LONG_GAP.from_ms, LONG_GAP.to_ms, LONG_START_MS)
+    made = (LONG.line("demo", number, LONG_START_MS) for number in _LONG_NUMBERS if number not in unheard)
     return [Message.parse(line, channel_id=LONG.channel_id("demo")) for line in made]
 
 
