@@ -1,7 +1,6 @@
 // A channel as it is said: Server-Sent Events, taken up again after whatever broke them.
 
 const AGAIN_MS = [1000, 30000];
-const LAST = 100;
 
 /**
  * @typedef {object} Listener
@@ -25,7 +24,7 @@ export function follow(channel, listener) {
   let waiting = [];
 
   function connect() {
-    source = new EventSource(`/v1/channels/${encodeURIComponent(channel)}/live?last=${LAST}`);
+    source = new EventSource(`/v1/channels/${encodeURIComponent(channel)}/live`);
     source.addEventListener("open", () => {
       [pause] = AGAIN_MS;
       listener.state(true);

@@ -112,4 +112,4 @@ async def test_hostile_lines_are_only_text(reader: Reader):
     assert set(heights) == {"content"}
     # A search in it marks, and still makes nothing of it.
     await reader.read("/?channel=gremlins&q=" + "%3Cscript%3E")
-    await expect(page.locator("mark").first).to_have_text("<script>")
+    assert "".join(await page.locator("mark").all_text_contents()).startswith("<script>")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import uuid
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from playwright.async_api import Locator, Page, expect
 from support import lines, page_chat
 from support.browsing import scroll_to, settled
+
+from store.keys import timeuuid
 
 FIRST = """() => {
   const top = document.querySelector("#log").getBoundingClientRect().top;
@@ -24,7 +27,7 @@ ADDRESSED = f"""() => {{
 }}"""
 """Whether the address says which line that is."""
 
-GONE = "5fc9f4b0-c971-11f0-8000-000000001eef"
+GONE = str(uuid.UUID(int=timeuuid(lines.EVENING_MS, 0x8000_0000_0000_1EEF)))
 
 
 def query(page: Page) -> dict[str, str]:
@@ -125,7 +128,7 @@ async def test_the_address_leads_back_to_what_was_seen(reader):
 
 async def test_days_that_exist_can_be_jumped_to(reader, page_client):
     page = await reader.read("/?channel=demo")
-    await page.get_by_role("button", name="Days").click()
+    await page.get_by_role("button", name="Days", exact=True).click()
     table = page.get_by_role("table")
     await expect(table).to_be_visible()
     days = (await page_client.get("/v1/channels/demo/days")).json()["days"]
@@ -146,7 +149,7 @@ async def test_days_that_exist_can_be_jumped_to(reader, page_client):
 
 async def test_a_users_months_can_be_jumped_to(reader):
     page = await reader.read("/?channel=moonbase&user=bo_nord")
-    await page.get_by_role("button", name="Days").click()
+    await page.get_by_role("button", name="Days", exact=True).click()
     await page.get_by_role("button", name="March 2026").click()
     await page.wait_for_url("**at=2026-03-01T00:00:00.000Z")
 
