@@ -9,6 +9,7 @@ const HOUR_MS = 3600000;
 const DAY_MS = 86400000;
 const SVG = "http://www.w3.org/2000/svg";
 const DATE = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", timeZone: "UTC" });
+const NUMBER = new Intl.NumberFormat();
 const HIGH = 100;
 
 /**
@@ -28,7 +29,7 @@ export async function activity(place, seen, ms, by, signal) {
   const totals = new Map(found.periods.map((/** @type {any} */ period) => [Date.parse(period.start), period.total]));
   const most = Math.max(...totals.values(), 1);
   const slots = Math.round((to - from) / step);
-  const label = `${found.total} lines, ${by === "hour" ? "by the hour" : "by day"}`;
+  const label = `${counted(found.total)}, ${by === "hour" ? "by the hour" : "by day"}`;
   const chart = drawn("svg", { viewBox: `0 0 ${slots * 10} ${HIGH}`, preserveAspectRatio: "none", role: "group", "aria-label": label });
   for (let slot = 0; slot < slots; slot += 1) {
     const start = from + slot * step;
@@ -37,7 +38,7 @@ export async function activity(place, seen, ms, by, signal) {
   }
   const scale = make("div", { class: "scale" });
   for (const share of [0, 0.25, 0.5, 0.75, 1]) scale.append(make("span", {}, tick(from + (to - from) * share, by)));
-  const sentence = `${label}; at most ${most} in ${by === "hour" ? "an hour" : "a day"}.`;
+  const sentence = `${label}; at most ${NUMBER.format(most)} in ${by === "hour" ? "an hour" : "a day"}.`;
   const partly = found.complete ? "" : ` Counted up to ${short(Date.parse(found.through))}: there was no time for more.`;
   place.replaceChildren(make("div", { class: "chart" }, chart, scale), make("p", {}, sentence + partly), chatters(found.top, log.channel));
   place.removeAttribute("aria-busy");
@@ -58,8 +59,11 @@ function span(ms, by) {
 
 /** @param {number} ms @param {"hour" | "day"} by @param {number} total */
 function name(ms, by, total) {
-  return `${by === "hour" ? hour(ms) : DATE.format(ms)}: ${total} ${total === 1 ? "line" : "lines"}`;
+  return `${by === "hour" ? hour(ms) : DATE.format(ms)}: ${counted(total)}`;
 }
+
+/** @param {number} total */
+const counted = (total) => `${NUMBER.format(total)} ${total === 1 ? "line" : "lines"}`;
 
 /** @param {number} ms @param {"hour" | "day"} by */
 const tick = (ms, by) => (by === "hour" ? hour(ms) : DATE.format(ms));
@@ -90,7 +94,7 @@ function chatters(top, channel) {
   const list = make("ol", { class: "chatters", "aria-label": "Who said most" });
   for (const { user, messages } of top ?? []) {
     const link = make("a", { href: write({ channel, user: `id:${user.id}` }) }, user.login);
-    list.append(make("li", {}, link, ` ${messages}`));
+    list.append(make("li", {}, link, ` ${NUMBER.format(messages)}`));
   }
   return list;
 }

@@ -69,14 +69,24 @@ pick.addEventListener("submit", (event) => {
   const same = asked.channel === view.seen.channel && asked.user === view.seen.user && asked.q === view.seen.q;
   void view.show({ ...asked, at: same ? view.seen.at : "" });
 });
+part("channel", HTMLInputElement).addEventListener("focus", () => void suggestChannels(), { once: true });
 for (const select of pick.querySelectorAll("select")) select.addEventListener("change", () => pick.requestSubmit());
+
+async function suggestChannels() {
+  try {
+    const { channels } = await ask("channels");
+    suggest(part("channels", HTMLDataListElement), channels);
+  } catch {
+    // Then nothing is suggested; what is asked for is answered all the same.
+  }
+}
 
 // Links within the page are followed without loading it anew.
 document.addEventListener("click", (event) => {
   const link = /** @type {Element} */ (event.target).closest("a");
   if (!link || event.defaultPrevented || event.button || event.ctrlKey || event.metaKey || event.shiftKey) return;
   const url = new URL(link.getAttribute("href") ?? "", location.href);
-  if (link.target || url.origin !== location.origin || url.pathname !== "/") return;
+  if (link.hasAttribute("target") || url.origin !== location.origin || url.pathname !== "/") return;
   event.preventDefault();
   void view.show(read(url.search));
 });
@@ -99,7 +109,3 @@ keys(view.log, {
 addEventListener("popstate", () => void view.show(read(location.search), "stay"));
 applyTheme();
 void view.show(read(location.search), "stay");
-ask("channels").then(
-  ({ channels }) => suggest(part("channels", HTMLDataListElement), channels),
-  () => {}, // then nothing is suggested; the view says what is wrong
-);

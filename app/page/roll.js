@@ -70,6 +70,11 @@ export class Roll {
     return this.reachesEnd && scrollHeight - scrollTop - clientHeight < AT_END_PX;
   }
 
+  /** Whether there is nothing, neither here nor further on. */
+  get isEmpty() {
+    return !this.#rows.size && this.#chunks.every(({ older, newer }) => !older && !newer);
+  }
+
   /** @returns {Row | undefined} */
   get newest() {
     return this.#ends(-1).next().value;

@@ -33,8 +33,6 @@ export class Tail {
     this.#newest.hidden = !view.isLog || !roll.newest || roll.atEnd || roll.seesEnd;
     const lines = this.#unseen === 1 ? "1 new line" : `${this.#unseen} new lines`;
     this.#newest.textContent = `${this.#unseen ? lines : "Newest lines"} ↓`;
-    // Only what is said while one listens is to be read out, not what scrolling brings.
-    view.log.setAttribute("aria-live", roll.atEnd && this.#unfollow ? "polite" : "off");
   }
 
   /** The view is left. */
@@ -73,6 +71,7 @@ export class Tail {
   #said(messages) {
     const { roll } = this.view;
     if (!roll.reachesEnd) return;
+    this.view.log.setAttribute("aria-live", roll.atEnd ? "polite" : "off");
     const added = roll.add(messages.filter((message) => this.#isWanted(message)));
     for (const message of messages) this.#removes(message);
     if (!roll.atEnd) this.#unseen += added.length;

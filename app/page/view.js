@@ -4,7 +4,7 @@ import { NOTHING, write } from "./address.js";
 import { ask, Problem } from "./api.js";
 import { chosen } from "./choices.js";
 import { make, part } from "./elements.js";
-import { home, suggest } from "./home.js";
+import { home } from "./home.js";
 import { gap, line } from "./line.js";
 import { Roll } from "./roll.js";
 import { timeOf } from "./times.js";
@@ -36,7 +36,11 @@ export class View {
   constructor(listener) {
     this.listener = listener;
     this.roll = new Roll(this.log, part("rows", HTMLElement), {
-      read: (way, signal) => page(this.seen, way, MORE_LINES, signal),
+      read: (way, signal) => {
+        // What scrolling brings is not to be read out; see tail.js for what is.
+        this.log.setAttribute("aria-live", "off");
+        return page(this.seen, way, MORE_LINES, signal);
+      },
       row: (message) => this.#row(message),
       gap,
       moved: (byReader) => listener.moved(byReader),
@@ -138,7 +142,7 @@ export class View {
         : [await page(seen, NEWEST, FIRST_LINES, signal)];
     if (signal.aborted) return;
     roll.open(pages, seen.line ? { sent: seen.line } : ms !== null ? { ms } : "end");
-    this.tell(roll.newest || !roll.reachesEnd ? "" : "No such lines are here.");
+    this.tell(roll.isEmpty ? "No such lines are here." : "");
     if (seen.line) roll.find(seen.line)?.element.focus({ preventScroll: true });
   }
 
@@ -146,7 +150,6 @@ export class View {
   async #showHome(signal) {
     const { channels } = await ask("channels", {}, signal);
     home(this.#home, channels);
-    suggest(part("channels", HTMLDataListElement), channels);
     this.tell("");
   }
 

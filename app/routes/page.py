@@ -18,8 +18,8 @@ from app.errors import NotFound
 router = APIRouter(include_in_schema=False)
 
 EMOTE_HOST = "https://static-cdn.jtvnw.net"
-"""Twitch's images of emotes. A header cannot know what a reader has switched on, so it always allows them; the page asks
-for none until the reader says so."""
+"""Twitch's images of emotes. A header cannot know what a reader has switched on, so it always allows them; the page
+asks for none until the reader says so."""
 
 POLICY = "; ".join(
     (

@@ -20,7 +20,7 @@ from store.settings import StoreSettings
 from store.store import Store
 from store.writer import Writer
 
-AT_ONCE = 2000
+AT_ONCE = 500
 WIDE: ViewportSize = {"width": 1200, "height": 800}
 
 
@@ -81,5 +81,3 @@ async def reader(browser: Browser, address: str) -> AsyncIterator[Reader]:
     await context.close()
     assert reader.complaints == []
     assert [url for url in reader.asked if not url.startswith(address)] == []
-
-

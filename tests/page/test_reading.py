@@ -9,6 +9,7 @@ import pytest
 from playwright.async_api import Locator, Page, expect
 from support import lines, page_chat
 from support.browsing import scroll_to, settled
+from support.serving import served, until_ready
 
 from store.keys import timeuuid
 
@@ -27,7 +28,7 @@ ADDRESSED = f"""() => {{
 }}"""
 """Whether the address says which line that is."""
 
-GONE = str(uuid.UUID(int=timeuuid(lines.EVENING_MS, 0x8000_0000_0000_1EEF)))
+GONE = str(uuid.UUID(int=timeuuid(lines.EVENING_MS, 0x8000_0000_0000_BEEF)))
 
 
 def query(page: Page) -> dict[str, str]:
@@ -206,7 +207,7 @@ async def test_what_was_searched_for_is_marked_in_any_case(reader):
     assert query(page) == {"channel": "moonbase", "q": "kappa"}
 
 
-@pytest.mark.parametrize(("choice", "count"), [("shown", 12), ("hidden", 10), ("alone", 2)])
+@pytest.mark.parametrize(("choice", "count"), [("with removed", 12), ("without removed", 10), ("removed only", 2)])
 async def test_removed_lines_are_shown_hidden_or_alone(reader, choice, count):
     page = await reader.read("/?channel=moonbase")
     await field(page, "Removed").select_option(choice)
@@ -215,12 +216,29 @@ async def test_removed_lines_are_shown_hidden_or_alone(reader, choice, count):
     await expect(page.locator(".line.event")).to_have_count(0)
 
 
+async def test_a_search_that_finds_nothing_for_long_asks_whether_to_go_on(reader, page_store):
+    page = reader.page
+    async with served(page_store.session.settings, search_seconds=0.001) as client:
+        await until_ready(client)
+        await page.goto(f"{client.base_url}/?channel=demo&q=never+said")
+        button = page.get_by_role("button", name="Look further back")
+        await button.wait_for()
+        asked = len(reader.asked)
+        await button.click()
+        await button.wait_for()
+        assert len(reader.asked) > asked
+        reader.asked = [url for url in reader.asked if not url.startswith(str(client.base_url))]
+        await page.goto("about:blank")
+
+
 async def test_gaps_are_shown_where_nobody_listened(reader):
     page = await reader.read("/?channel=demo&at=2026-02-28T12:03:00Z")
     shown = page.locator(".gap")
     await expect(shown).to_have_count(1)
     await expect(shown).to_contain_text("Nobody listened for 5 min")
-    await expect(shown.locator("span")).to_have_attribute("title", "2026-02-28 12:00:00.000 UTC to 2026-02-28 12:05:00.000 UTC")
+    await expect(shown.locator("span")).to_have_attribute(
+        "title", "2026-02-28 12:00:00.000 UTC to 2026-02-28 12:05:00.000 UTC"
+    )
 
 
 async def test_the_activity_of_a_channel_leads_to_its_hours_and_its_chatters(reader):

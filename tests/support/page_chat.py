@@ -61,7 +61,7 @@ def hostile_chat() -> list[Message]:
         "<img src=x onerror=\"document.title='owned'\">",
         "<script>document.title='owned'</script>",
         "javascript:alert(1) data:text/html,<script>alert(1)</script>",
-        "https://evil.example/\"onmouseover=\"alert(1)",
+        'https://evil.example/"onmouseover="alert(1)',
         "\u202eesrever si siht\u202d \u2066isolated without an end",
         "\u200b\u200c\u200d\u2060\ufeff" * 60,
         "😀" * 500,
