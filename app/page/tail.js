@@ -72,10 +72,19 @@ export class Tail {
     const { roll } = this.view;
     if (!roll.reachesEnd) return;
     this.view.log.setAttribute("aria-live", roll.atEnd ? "polite" : "off");
-    const added = roll.add(messages.filter((message) => this.#isWanted(message)));
+    const added = this.#add(messages.filter((message) => this.#isWanted(message)));
     for (const message of messages) this.#removes(message);
     if (!roll.atEnd) this.#unseen += added.length;
     this.attend();
+  }
+
+  /** @param {Message[]} messages */
+  #add(messages) {
+    const { view, view: { roll } } = this;
+    const wasEmpty = roll.isEmpty;
+    const added = roll.add(messages);
+    if (wasEmpty && added.length) view.tell("");
+    return added;
   }
 
   /** @param {Message} message */
@@ -106,7 +115,7 @@ export class Tail {
       for (let pages = 0; way && pages < MOST_MISSED_PAGES; pages += 1) {
         const found = await page(seen, way, MISSED_LINES, signal);
         if (signal.aborted || !roll.reachesEnd) return;
-        roll.add(found.lines);
+        this.#add(found.lines);
         way = found.newer;
       }
       if (way) await view.show({ ...seen, at: "", line: "" }, "replace");

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 
 import httpx2
 import pytest
-from playwright.async_api import Browser, ViewportSize
+from playwright.async_api import Browser, ViewportSize, expect
 from support import page_chat
 from support.browsing import Reader, chromium
 from support.serving import served, until_ready
@@ -21,6 +21,7 @@ from store.store import Store
 from store.writer import Writer
 
 AT_ONCE = 500
+expect.set_options(timeout=20_000)  # for a machine that does other things as well
 WIDE: ViewportSize = {"width": 1200, "height": 800}
 
 

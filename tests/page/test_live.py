@@ -8,7 +8,7 @@ from itertools import count
 import pytest
 from playwright.async_api import expect
 from support import lines
-from support.browsing import Reader, scroll_to, settled
+from support.browsing import Reader, scroll_to
 from support.cassandra import unused_ports
 from support.serving import served, until_ready
 
@@ -22,7 +22,7 @@ STATION_ID = 9003
 async def say(page_writer):
     """Has something be said now, in a channel that nothing else reads."""
 
-    async def say(*texts: str) -> None:
+    async def say(*texts: str, user_id: int = 503, login: str = "cy_rude") -> None:
         for text in texts:
             number = next(_NUMBERS)
             line = lines.privmsg(
@@ -31,8 +31,8 @@ async def say(page_writer):
                 sent_ms=time.time_ns() // 1_000_000,
                 channel_id=STATION_ID,
                 channel="station",
-                user_id=503,
-                login="cy_rude",
+                user_id=user_id,
+                login=login,
             )
             await page_writer.write([Message.parse(line)])
         await page_writer.flush()
@@ -88,10 +88,13 @@ async def test_a_filter_holds_for_live_lines(reader, say):
     await expect(page.locator("#live")).to_be_visible()
     await say("said by the user")
     await expect(page.locator(".line .text").last).to_have_text("said by the user")
-    await reader.page.goto("/?channel=station&user=ada_lift")
-    await settled(page)
+    await page.goto("/?channel=station&user=ada_lift")
+    await expect(page.get_by_role("status")).to_have_text("No such lines are here.")
+    await expect(page.locator("#live")).to_be_visible()
     await say("said by someone else")
-    await expect(page.locator(".line")).to_have_count(0)
+    await say("and by the user", user_id=501, login="ada_lift")
+    await expect(page.locator(".line .text")).to_have_text(["and by the user"])
+    await expect(page.get_by_role("status")).to_have_text("")
 
 
 async def test_nothing_is_missed_while_the_service_is_away(browser, page_store, say):
