@@ -11,7 +11,8 @@ import hashlib
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-_KEPT = ("etag", "cache-control", "vary", "link", "content-location", "date", "expires")
+_KEPT = ("etag", "cache-control", "vary", "link", "content-location", "date", "expires", "content-security-policy")
+"""Headers of a 304. A browser takes them for those of what it kept, the policy of a page too (RFC 9111, 3.2)."""
 
 
 class Freshness:

@@ -16,6 +16,7 @@ _MOST_PATH = 8192
 _MOST_HEADERS = 16 * 1024
 _MOST_ADDRESSES = 50_000
 _UNLIMITED = ("/healthz", "/readyz")
+_FROM_MEMORY = "/page/"  # a reader's first look at the page asks for all of its files at once
 _MINUTE = 60.0
 
 
@@ -44,7 +45,8 @@ class Limits:
         await self._app(scope, receive, send)
 
     def _too_often(self, scope: Scope) -> _Refused | None:
-        if self._buckets is None or scope["path"] in _UNLIMITED:
+        path = scope["path"]
+        if self._buckets is None or path in _UNLIMITED or path.startswith(_FROM_MEMORY):
             return None
         wait = self._buckets.take(client_address(scope, self._hops), time.monotonic())
         if not wait:

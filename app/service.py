@@ -39,6 +39,7 @@ from app.routes import (
     metrics,
     moderation,
     optout,
+    page,
     stats,
     threads,
 )
@@ -121,6 +122,7 @@ def create_app(
         admin_optouts.router,
         compatible_admin.router,
         health.router,
+        page.router,
         metrics.router,
         *compatible.ROUTERS,
     ):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fastapi import APIRouter
-from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from fastapi.responses import HTMLResponse, Response
 from starlette.requests import Request
 
 from app import docs_page
@@ -38,9 +38,3 @@ async def readyz(shared: SharedDependency) -> Response:
 async def docs(request: Request) -> HTMLResponse:
     """Show the routes as a page that loads nothing from elsewhere."""
     return HTMLResponse(docs_page.page(request.app.openapi()))
-
-
-@router.get("/", include_in_schema=False)
-async def root() -> RedirectResponse:
-    """Lead to the page of the routes."""
-    return RedirectResponse("/docs", 307)

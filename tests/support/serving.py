@@ -23,7 +23,7 @@ async def served(store_settings: StoreSettings, **settings: object) -> AsyncIter
     serving = asyncio.create_task(serve(store_settings, chosen, started=started.set))
     try:
         await asyncio.wait_for(started.wait(), 20)
-        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{chosen.port}", timeout=30) as client:
             yield client
     finally:
         serving.cancel()

@@ -1,0 +1,266 @@
+"""Reading a log: picking it, scrolling, jumping, searching, and the address that leads back to what was seen."""
+
+from __future__ import annotations
+
+import uuid
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from playwright.async_api import Locator, Page, expect
+from support import lines, page_chat
+from support.browsing import scroll_to, settled
+from support.serving import served, until_ready
+
+from store.keys import timeuuid
+
+FIRST = """() => {
+  const top = document.querySelector("#log").getBoundingClientRect().top;
+  const row = [...document.querySelectorAll(".line")].find((line) => line.getBoundingClientRect().top >= top - 1);
+  return [row.dataset.sent, Math.round(row.getBoundingClientRect().top - top)];
+}"""
+"""The first line that is seen whole, and how far below the edge it begins."""
+
+
+ADDRESSED = f"""() => {{
+  const [sent] = ({FIRST})();
+  const time = document.querySelector(`[data-sent="${{sent}}"] time`).dateTime;
+  return new URLSearchParams(location.search).get("at") === time;
+}}"""
+"""Whether the address says which line that is."""
+
+GONE = str(uuid.UUID(int=timeuuid(lines.EVENING_MS, 0x8000_0000_0000_BEEF)))
+
+
+def query(page: Page) -> dict[str, str]:
+    return {name: value for name, (value,) in parse_qs(urlsplit(page.url).query).items()}
+
+
+def field(page: Page, label: str) -> Locator:
+    return page.locator("#pick").get_by_label(label)
+
+
+async def test_a_reader_picks_a_channel_and_reads_its_newest_lines_at_the_bottom(reader):
+    page = reader.page
+    await page.goto("/")
+    await page.get_by_role("link", name="#moonbase").click()
+    await expect(page.locator(".line")).to_have_count(12)
+    assert query(page) == {"channel": "moonbase"}
+    await expect(page.get_by_role("heading", level=1)).to_have_text("#moonbase")
+    await field(page, "Channel").fill("DEMO")
+    await field(page, "Channel").press("Enter")
+    await expect(page.get_by_role("heading", level=1)).to_have_text("#demo")
+    last = page.locator(".line").last
+    await expect(last).to_be_in_viewport(ratio=1)
+    assert await last.locator("time").evaluate("(time) => Date.parse(time.dateTime)") == page_chat.LONG_END_MS
+    await page.go_back()
+    await expect(page.get_by_role("heading", level=1)).to_have_text("#moonbase")
+
+
+@pytest.mark.parametrize(
+    ("asked", "count", "heading"),
+    [
+        ({"Channel": "moonbase", "User": "bo_nord"}, 4, "Bo_Nord in #moonbase"),
+        ({"Channel": "id:9001", "User": "id:503"}, 2, "Cy_Rude in #moonbase"),
+        ({"User": "@Bo_Nord"}, 4, "Bo_Nord everywhere"),
+    ],
+)
+async def test_a_reader_picks_a_user_in_a_channel_or_everywhere(reader, asked, count, heading):
+    page = reader.page
+    await page.goto("/")
+    for label, value in asked.items():
+        await field(page, label).fill(value)
+    await page.get_by_role("button", name="Show").click()
+    await expect(page.get_by_role("heading", level=1)).to_have_text(heading)
+    await expect(page.locator(".line")).to_have_count(count)
+    assert await page.locator(".line .where").count() == (0 if "Channel" in asked else count)
+
+
+async def test_what_is_not_there_is_said_in_a_sentence(reader):
+    page = reader.page
+    for address, sentence in (
+        ("/?channel=nowhere", "no channel 'nowhere' has a log here"),
+        ("/?channel=moonbase&user=nobody", "nobody was seen here"),
+        ("/?channel=moonbase&line=x", "names no line"),
+        ("/?channel=moonbase&q=never+said", "No such lines are here."),
+        (f"/?channel=moonbase&line={GONE}", "it expired"),
+    ):
+        await page.goto(address)
+        await expect(page.get_by_role("status")).to_contain_text(sentence)
+    # The console says once more what the answers' status was.
+    assert all("Failed to load resource" in said for said in reader.complaints)
+    reader.complaints.clear()
+
+
+async def test_lines_are_added_above_without_moving_what_is_seen(reader):
+    page = await reader.read("/?channel=demo")
+    await settled(page)
+    oldest = await page.locator(".line").first.get_attribute("data-sent")
+    await scroll_to(page, 600)
+    seen = await page.evaluate(FIRST)
+    await page.wait_for_function("(sent) => document.querySelector('.line').dataset.sent !== sent", arg=oldest)
+    await settled(page)
+    assert await page.evaluate(FIRST) == seen
+
+
+async def test_the_address_leads_back_to_what_was_seen(reader):
+    page = await reader.read("/?channel=demo")
+    await settled(page)
+    for _ in range(3):
+        await scroll_to(page, 0)
+        await settled(page)
+    await scroll_to(page, 3000)
+    await page.wait_for_function(ADDRESSED)
+    seen, _ = await page.evaluate(FIRST)
+    address = page.url
+    await page.goto("about:blank")
+    await reader.read(address)
+    await settled(page)
+    assert (await page.evaluate(FIRST))[0] == seen
+    assert page.url == address
+    # From there it goes on to both sides.
+    await scroll_to(page, 0)
+    await settled(page)
+    await scroll_to(page, 1_000_000)
+    await settled(page)
+    await page.get_by_role("button", name="Newest lines").click()
+    await expect(page.locator(".line").last).to_be_in_viewport()
+    assert query(page) == {"channel": "demo"}
+
+
+async def test_days_that_exist_can_be_jumped_to(reader, page_client):
+    page = await reader.read("/?channel=demo")
+    await page.get_by_role("button", name="Days", exact=True).click()
+    table = page.get_by_role("table")
+    await expect(table).to_be_visible()
+    days = (await page_client.get("/v1/channels/demo/days")).json()["days"]
+    there = await table.locator("button:enabled").evaluate_all("(found) => found.map((each) => each.dataset.day)")
+    assert sorted(there) == sorted(day for day in days if day.startswith("2026-03"))
+    await page.get_by_role("button", name="Earlier month").click()
+    await page.locator("[data-day='2026-02-28']").focus()
+    await page.get_by_role("button", name="Later month").click()
+    await page.locator("[data-day='2026-03-02']").click()
+    await page.wait_for_url("**at=2026-03-02T00:00:00.000Z")
+    await settled(page)
+    sent, offset = await page.evaluate(FIRST)
+    first = page.locator(f"[data-sent='{sent}'] time")
+    assert (await first.get_attribute("datetime")).startswith("2026-03-02T00:00:0")
+    assert offset <= 1
+    assert await page.locator("#day").text_content() == "Monday, 2 March 2026"
+
+
+async def test_a_users_months_can_be_jumped_to(reader):
+    page = await reader.read("/?channel=moonbase&user=bo_nord")
+    await page.get_by_role("button", name="Days", exact=True).click()
+    await page.get_by_role("button", name="March 2026").click()
+    await page.wait_for_url("**at=2026-03-01T00:00:00.000Z")
+
+
+async def test_a_click_on_a_line_gives_its_permalink_and_what_was_said_around_it(reader):
+    page = await reader.read("/?channel=demo&q=lantern")
+    found = page.locator(".line").nth(-20)
+    sent = await found.get_attribute("data-sent")
+    await found.locator(".text").click()
+    await page.wait_for_url(f"**/?channel=demo&line={sent}")
+    chosen = page.locator("[aria-current=true]")
+    await expect(chosen).to_have_attribute("data-sent", sent)
+    await expect(chosen).to_be_in_viewport(ratio=1)
+    assert await page.locator(".line").count() >= 100
+    await settled(page)
+    # Another one in sight: only the address and the mark change.
+    other = page.locator(f"[data-sent='{(await page.evaluate(FIRST))[0]}']")
+    await other.locator("time").click()
+    await expect(page.locator("[aria-current=true]")).to_have_attribute(
+        "data-sent", await other.get_attribute("data-sent")
+    )
+    assert query(page)["line"] == await other.get_attribute("data-sent")
+    await page.go_back()
+    await expect(page.locator("[aria-current=true]")).to_have_attribute("data-sent", sent)
+    await page.go_back()
+    await expect(page.locator("mark").last).to_be_visible()
+    # Scrolled out of sight, it is the address no more.
+    await page.go_forward()
+    await expect(page.locator("[aria-current=true]")).to_be_in_viewport()
+    await settled(page)
+    await scroll_to(page, 0)
+    await page.wait_for_url("**at=*")
+    assert "line" not in query(page)
+
+
+async def test_a_name_leads_to_the_users_log_and_escape_back(reader):
+    page = await reader.read("/?channel=moonbase")
+    await page.get_by_role("link", name="Cy_Rude").click()
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Cy_Rude in #moonbase")
+    assert query(page) == {"channel": "moonbase", "user": "id:503"}
+    await page.locator("#log").press("Escape")
+    await expect(page.get_by_role("heading", level=1)).to_have_text("#moonbase")
+
+
+async def test_what_was_searched_for_is_marked_in_any_case(reader):
+    page = await reader.read("/?channel=moonbase&q=STRASSE")
+    await expect(page.locator(".line")).to_have_count(1)
+    await expect(page.locator("mark")).to_have_text("Straße")
+    await page.keyboard.press("/")
+    await expect(field(page, "Search")).to_be_focused()
+    await page.keyboard.type("kappa")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("mark")).to_have_text(["Kappa", "Kappa", "Kappa"])
+    assert query(page) == {"channel": "moonbase", "q": "kappa"}
+
+
+@pytest.mark.parametrize(("choice", "count"), [("with removed", 12), ("without removed", 10), ("removed only", 2)])
+async def test_removed_lines_are_shown_hidden_or_alone(reader, choice, count):
+    page = await reader.read("/?channel=moonbase")
+    await field(page, "Removed").select_option(choice)
+    await expect(page.locator(".line")).to_have_count(count)
+    await field(page, "Lines").select_option("chat")
+    await expect(page.locator(".line.event")).to_have_count(0)
+
+
+async def test_a_search_that_finds_nothing_for_long_asks_whether_to_go_on(reader, page_store):
+    page = reader.page
+    async with served(page_store.session.settings, search_seconds=0.001) as client:
+        await until_ready(client)
+        await page.goto(f"{client.base_url}/?channel=demo&q=never+said")
+        button = page.get_by_role("button", name="Look further back")
+        await button.wait_for()
+        asked = len(reader.asked)
+        await button.click()
+        await button.wait_for()
+        assert len(reader.asked) > asked
+        reader.asked = [url for url in reader.asked if not url.startswith(str(client.base_url))]
+        await page.goto("about:blank")
+
+
+async def test_gaps_are_shown_where_nobody_listened(reader):
+    page = await reader.read("/?channel=demo&at=2026-02-28T12:03:00Z")
+    shown = page.locator(".gap")
+    await expect(shown).to_have_count(1)
+    await expect(shown).to_contain_text("Nobody listened for 5 min")
+    await expect(shown.locator("span")).to_have_attribute(
+        "title", "2026-02-28 12:00:00.000 UTC to 2026-02-28 12:05:00.000 UTC"
+    )
+
+
+async def test_the_activity_of_a_channel_leads_to_its_hours_and_its_chatters(reader):
+    page = await reader.read("/?channel=demo&at=2026-03-01T03:00:00Z")
+    await page.get_by_role("button", name="Activity").click()
+    bars = page.locator("#activity svg a")
+    await expect(bars).to_have_count(24)
+    # The day of a reader in Tokyo begins at 15:00 UTC.
+    await page.get_by_role("link", name="00:00: 288 lines").click()
+    await page.wait_for_url("**at=2026-02-28T15:00:00.000Z")
+    await page.get_by_role("button", name="30 days").click()
+    await expect(bars).not_to_have_count(24)
+    await page.locator(".chatters a").first.click()
+    await expect(page.get_by_role("heading", level=1)).to_contain_text(" in #demo")
+
+
+async def test_a_reply_leads_to_the_line_that_it_answers(reader):
+    page = await reader.read("/?channel=moonbase&user=bo_nord")
+    await page.get_by_role("button", name="Ada_Lift: good evening").click()
+    chosen = page.locator("[aria-current=true]")
+    await expect(chosen).to_contain_text("good evening")
+    assert "user" not in query(page)
+    await page.get_by_role("button", name="Ada_Lift: good evening").click()
+    await expect(chosen).to_be_focused()
+    assert lines.CHANNEL in page.url
