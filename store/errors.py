@@ -9,7 +9,10 @@ StoreError
 ├── SchemaError              the tables cannot be brought into line
 │   ├── SchemaRefused        what the files ask for would change keys or columns that hold lines
 │   └── SchemaLocked         someone else is applying the schema, and did not finish in time
+├── ArchiveError             something about archived days that trying again does not change
+│   └── ArchiveDamaged       an archived day is missing, or not as it was written
 └── StoreUnavailable         Cassandra cannot answer now; trying again later is right
+    └── ArchiveUnavailable   the archive cannot be reached, or has no room left
 """
 
 from __future__ import annotations
@@ -53,3 +56,15 @@ class SchemaRefused(SchemaError):
 
 class SchemaLocked(SchemaError):
     """Someone else is applying the schema, and did not finish in time."""
+
+
+class ArchiveError(StoreError):
+    """Something about archived days that trying again does not change; the message says what would help."""
+
+
+class ArchiveDamaged(ArchiveError):
+    """An archived day is missing, or not as it was written; its lines are not given."""
+
+
+class ArchiveUnavailable(StoreUnavailable):
+    """The archive cannot be reached, or has no room left; trying again later is right."""

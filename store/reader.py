@@ -181,13 +181,13 @@ class Reader:
         async for piece, whole in self._pieces(scan):
             if narrow is not None:
                 accept = await narrow(piece)
-            looked_at, more = _taken(piece, found, limit, accept)
+            looked_at, more = taken(piece, found, limit, accept)
             last = looked_at or last
             if more or len(found) == limit or time.monotonic() > deadline:
                 more = more or not whole or await self._more_buckets(scan)
                 break
         stand = (last.position, scan.bucket_ms) if more and last is not None else None
-        return _page(log, found, cursor, stand)
+        return page_of(log, found, cursor, stand)
 
     async def around(self, log: Log, position: Position, *, before: int, after: int) -> Page | None:
         """Read the line at a position with its neighbours, oldest first; None if no line is there.
@@ -202,8 +202,8 @@ class Reader:
             StoreUnavailable: Cassandra cannot answer.
         """
         log = replace(log, from_ms=None, to_ms=None, newest_first=False)
-        earlier = _cursor(log, position, None, backwards=True)
-        onward = self.page(log, limit=after + 1, cursor=_cursor(log, position.before(), None, backwards=False))
+        earlier = cursor_at(log, position, None, backwards=True)
+        onward = self.page(log, limit=after + 1, cursor=cursor_at(log, position.before(), None, backwards=False))
         if before:
             later, earlier_page = await asyncio.gather(onward, self.page(log, limit=before, cursor=earlier))
         else:
@@ -332,9 +332,7 @@ def _scan(log: Log, cursor: Cursor | None, want: int) -> _Scan:
     return _Scan(log, descending, lower, upper, want, entry_ms=cursor.bucket_ms)
 
 
-def _taken(
-    piece: list[Message], found: list[Message], limit: int, accept: Accept | None
-) -> tuple[Message | None, bool]:
+def taken(piece: list[Message], found: list[Message], limit: int, accept: Accept | None) -> tuple[Message | None, bool]:
     """Add to what was found until the limit; give the last message looked at, and whether any was left over."""
     if accept is None:
         taken = piece[: limit - len(found)]
@@ -350,7 +348,7 @@ def _taken(
     return last, False
 
 
-def _page(log: Log, found: list[Message], cursor: Cursor | None, stand: tuple[Position, int | None] | None) -> Page:
+def page_of(log: Log, found: list[Message], cursor: Cursor | None, stand: tuple[Position, int | None] | None) -> Page:
     """Give the page with its cursors.
 
     Args:
@@ -361,15 +359,16 @@ def _page(log: Log, found: list[Message], cursor: Cursor | None, stand: tuple[Po
     """
     onward = None
     if stand is not None:
-        onward = _cursor(log, *stand, backwards=cursor is not None and cursor.backwards).encode()
+        onward = cursor_at(log, *stand, backwards=cursor is not None and cursor.backwards).encode()
     if cursor is None:
         return Page(found, onward, None)
     # The page on the other side of the cursor begins with the line at which the cursor stands.
     descending = log.newest_first != cursor.backwards
     turned = cursor.position.before() if descending else cursor.position.after()
-    back = _cursor(log, turned, cursor.bucket_ms, backwards=not cursor.backwards).encode()
+    back = cursor_at(log, turned, cursor.bucket_ms, backwards=not cursor.backwards).encode()
     return Page(found[::-1], back, onward) if cursor.backwards else Page(found, onward, back)
 
 
-def _cursor(log: Log, position: Position, bucket_ms: int | None, *, backwards: bool) -> Cursor:
+def cursor_at(log: Log, position: Position, bucket_ms: int | None, *, backwards: bool) -> Cursor:
+    """Give the cursor that stands at a place of a walk."""
     return Cursor(log.shape, log.key, position, bucket_ms, log.from_ms, log.to_ms, log.newest_first, backwards)

@@ -5,14 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from store.activity import Activity
+from store.archive.files import Files
+from store.archive.index import ArchiveIndex
+from store.archive.objects import Objects
+from store.archive.reader import ArchiveReader
 from store.counts import Counts
 from store.coverage import Coverage
 from store.directory import Directory
+from store.horizon import Horizon
 from store.reader import Reader
 from store.removals import Moderation
 from store.session import Session
 from store.settings import StoreSettings
 from store.statistics import Statistics
+from store.tiers import TieredReader
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +26,7 @@ class Store:
     """An open session with what reads through it."""
 
     session: Session
-    reader: Reader
+    reader: TieredReader
     directory: Directory
     counts: Counts
     statistics: Statistics
@@ -37,17 +43,21 @@ class Store:
             StoreError: the tables are not there.
             StoreUnavailable: Cassandra cannot answer.
         """
+        # What is wrong with the archive's settings is said before anything is waited for.
+        objects = Objects.open(settings) if settings.archive_url else None
         session = await Session.open(settings)
         try:
-            reader = await Reader.open(session)
+            hot = await Reader.open(session)
+            cold = None if objects is None else ArchiveReader(Files(objects), await ArchiveIndex.open(session))
+            reader = TieredReader(hot, cold, Horizon(session))
             return cls(
                 session,
                 reader,
                 await Directory.open(session),
-                await Counts.open(session, reader),
-                await Statistics.open(session, reader),
+                await Counts.open(session, hot),
+                await Statistics.open(session, hot),
                 await Coverage.open(session),
-                await Activity.open(session, reader),
+                await Activity.open(session, hot),
                 await Moderation.open(session),
             )
         except BaseException:
