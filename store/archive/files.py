@@ -52,8 +52,8 @@ class Files:
         if known is not None:
             self._tables.move_to_end(place)
             return known
-        start = await self.objects.start(place, _HEAD_GUESS)
         try:
+            start = await self.objects.start(place, _HEAD_GUESS)
             length = table.head_length(start)
             if length > len(start):
                 start = await self.objects.start(place, length)
