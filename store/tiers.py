@@ -12,13 +12,14 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 
 from store.archive.reader import ArchiveReader, Slice
+from store.buckets import Bucket
 from store.cursor import Cursor
 from store.filters import Accept, Narrow
 from store.horizon import Horizon
 from store.keys import Position, Width
 from store.merging import merged
 from store.message import Message
-from store.reader import Bucket, Log, Page, Reader, cursor_at, page_of, taken
+from store.reader import Log, Page, Reader, cursor_at, page_of, taken
 from store.shapes import CHANNEL
 
 

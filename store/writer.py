@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -24,6 +24,7 @@ from store.retention import Retention
 from store.session import Session
 from store.shapes import SHAPES, Key, Shape
 from store.sightings import Sightings
+from store.widths import Widths
 
 MOST_ROWS = 64
 """Rows in a batch: more give no more speed (bench/ingest.py)."""
@@ -133,6 +134,7 @@ class Writer:
         moderation_inserts: dict[str, PreparedStatement],
         *,
         width_of: Callable[[Shape, Key, int], Width] = always_default,
+        widths: Widths | None = None,
         clock_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
         self._retention = retention
@@ -140,10 +142,11 @@ class Writer:
         self._sightings = sightings
         self._inserts = inserts
         self._moderation_inserts = moderation_inserts
-        self._width_of = width_of
+        self._width_of = width_of if widths is None else widths.width_of
+        self._widths = widths
         self._late = LateDays(session)
         self._clock_ms = clock_ms
-        self._known: dict[Bucket, None] = {}
+        self._known: dict[Bucket, Width] = {}
 
     @classmethod
     async def open(
@@ -151,14 +154,15 @@ class Writer:
         session: Session,
         retention: Retention | None = None,
         *,
-        width_of: Callable[[Shape, Key, int], Width] = always_default,
+        width_of: Callable[[Shape, Key, int], Width] | None = None,
     ) -> Writer:
         """Prepare the statements.
 
         Args:
             session: where to write.
             retention: how long lines are kept; None: what the tables say.
-            width_of: how wide the bucket is that holds a time (Unix milliseconds) in a log.
+            width_of: how wide the bucket is that holds a time (Unix milliseconds) in a log; None: what the table of
+                widths says, which is then read again as it changes.
 
         Raises:
             StoreError: a table is missing.
@@ -173,7 +177,10 @@ class Writer:
         }
         events = {table: await session.prepare(moderation.insert(session, table)) for table in moderation.TABLES}
         kept = retention or await Retention.of_tables(session)
-        return cls(session, kept, await Sightings.open(session), inserts, events, width_of=width_of)
+        sightings = await Sightings.open(session)
+        if width_of is not None:
+            return cls(session, kept, sightings, inserts, events, width_of=width_of)
+        return cls(session, kept, sightings, inserts, events, widths=await Widths.open(session))
 
     @property
     def retention(self) -> Retention:
@@ -192,8 +199,10 @@ class Writer:
         Raises:
             StoreUnavailable: Cassandra did not acknowledge all of it; writing the same again is right.
         """
+        if self._widths is not None:
+            await self._widths.follow()
         outcome = Written()
-        buckets: dict[Bucket, BoundStatement] = {}
+        buckets: dict[Bucket, tuple[Width, BoundStatement]] = {}
         partitions: dict[_Place, _Partition] = {}
         now_ms, retention = self._clock_ms(), self._retention
         for message in messages:
@@ -203,7 +212,7 @@ class Writer:
             else:
                 self._sightings.see(message)
         due = self._sightings.due()
-        before = [*buckets.values(), *self._sightings.statements(due)]
+        before = [*(statement for _, statement in buckets.values()), *self._sightings.statements(due)]
         if before:
             await self._send(map(_Partition.of, before), Written())
             if self._retention is retention:
@@ -233,7 +242,7 @@ class Writer:
         self,
         message: Message,
         now_ms: int,
-        buckets: dict[Bucket, BoundStatement],
+        buckets: dict[Bucket, tuple[Width, BoundStatement]],
         partitions: dict[_Place, _Partition],
     ) -> str | None:
         """Add the rows of a message, and of the buckets it opens; give the reason if it has no place."""
@@ -259,9 +268,10 @@ class Writer:
                 width = self._width_of(shape, key, sent_ms)
                 start = width.start(sent_ms)
                 bucket = (shape.name, key, start)
-                if bucket not in self._known and bucket not in buckets:
-                    life = self._retention.bucket_ttl(shape, width.end(start), now_ms, kept)
-                    buckets[bucket] = insert_bucket.bind((*key, start, width.value, life))
+                if self._known.get(bucket) is not width and bucket not in buckets:
+                    end = width.end(start)
+                    life = self._retention.bucket_ttl(shape, end, now_ms, kept)
+                    buckets[bucket] = width, insert_bucket.bind((*key, start, width.value, end, life))
                 values = [*rows.row_values(shape, key, start, packed), timestamp, ttl_value]
                 partition = partitions.get(bucket)
                 if partition is None:
@@ -276,8 +286,8 @@ class Writer:
                 partition.rows.append(_Row(values, rows.size_of(values), message))
         return None if placed else "it is older than the retention"
 
-    def _remember(self, buckets: Iterable[Bucket]) -> None:
-        self._known.update(dict.fromkeys(buckets))
+    def _remember(self, buckets: Mapping[Bucket, tuple[Width, BoundStatement]]) -> None:
+        self._known.update((bucket, width) for bucket, (width, _) in buckets.items())
         while len(self._known) > _MOST_REMEMBERED_BUCKETS:
             del self._known[next(iter(self._known))]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,7 @@ from store.archive.table import packed_numbers, unpacked_numbers
 from store.keys import Width
 from store.session import Rows, Session
 
+_FIRST_ASKED, _MOST_ASKED = 8, 512
 _AT_ONCE = 64
 """Writes under way together."""
 
@@ -97,6 +98,23 @@ class ArchiveIndex:
         """
         rows = await self._ask("days", channel_id, from_ms, to_ms)
         return [_day(channel_id, row) for row in reversed(rows)]
+
+    async def walk(self, channel_id: int, from_ms: int, to_ms: int, *, descending: bool) -> AsyncIterator[ArchivedDay]:
+        """Yield the archived days of a channel that start within `[from_ms, to_ms)`, in an order, some at a time.
+
+        Raises:
+            StoreUnavailable: Cassandra cannot answer.
+        """
+        asked, name = _FIRST_ASKED, "days_down" if descending else "days_up"
+        while True:
+            rows = await self._ask(name, channel_id, from_ms, to_ms, asked)
+            for row in rows:
+                yield _day(channel_id, row)
+            if len(rows) < asked:
+                return
+            last_ms = _ms(rows[-1][0])
+            from_ms, to_ms = (from_ms, last_ms) if descending else (last_ms + 1, to_ms)
+            asked = min(4 * asked, _MOST_ASKED)
 
     async def day(self, place: Place) -> ArchivedDay | None:
         """Give what is recorded of a day; None if it is not in the archive.
@@ -207,11 +225,15 @@ def _ms(moment: dt.datetime) -> int:
 def _statements(session: Session) -> dict[str, str]:
     days, late = session.table("archived_days"), session.table("late_days")
     blocks, months = session.table("archived_user_blocks"), session.table("archived_user_months")
+    select_days = (
+        f"SELECT day, lines, bytes, digest, generation FROM {days} WHERE channel_id = ? AND day >= ? AND day < ?"
+    )
     of_day = "user_id = ? AND month = ? AND channel_id = ? AND day = ?"
     columns = "channel_id, day, lines, blocks, generation"
     return {
-        "days": f"SELECT day, lines, bytes, digest, generation FROM {days} "
-        "WHERE channel_id = ? AND day >= ? AND day < ?",
+        "days": select_days,
+        "days_down": f"{select_days} ORDER BY day DESC LIMIT ?",
+        "days_up": f"{select_days} ORDER BY day ASC LIMIT ?",
         "write_day": f"INSERT INTO {days} (channel_id, day, lines, bytes, digest, generation, exported) "
         "VALUES (?, ?, ?, ?, ?, ?, ?)",
         "forget_day": f"DELETE FROM {days} WHERE channel_id = ? AND day = ?",

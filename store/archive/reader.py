@@ -134,8 +134,8 @@ class ArchiveReader:
             return
         first_day = Width.DAY.start(first_ms)
         if asked.shape is CHANNEL:
-            days = await self.index.days(asked.key[0], first_day, last_ms + 1)
-            for day in days[::-1] if asked.descending else days:
+            walk = self.index.walk(asked.key[0], first_day, last_ms + 1, descending=asked.descending)
+            async for day in walk:
                 yield [_Part(day.place, day.lines)]
             return
         user_id, channel_id = asked.key[-1], asked.channel_id if asked.shape is CHANNEL_USER else None

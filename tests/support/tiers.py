@@ -52,7 +52,7 @@ HORIZON_MS = start_of(dt.date(2024, 3, 2))
 NOW_MS = start_of(dt.date(2024, 3, 7)) + 12 * MS_IN_HOUR
 
 
-def chat(lines_a_day: int = 18, seed: int = 3) -> list[Message]:
+def chat(lines_a_day: int = 12, seed: int = 3) -> list[Message]:
     """Give lines of two channels on each of the days, the first and the last millisecond of each among them."""
     dice, found, number = random.Random(seed), [], seed * 100_000
     for date in DAYS:

@@ -65,12 +65,12 @@ async def walked(reader, log: Log, limit: int, **more) -> list[str]:
     return there
 
 
-async def holds(reader, said: list[Message], limits=(1, 7, 1000)) -> None:
+async def holds(reader, said: list[Message], limits=(3, 1000)) -> None:
     """Each seeded line is given once, by every kind of walk."""
     for (shape, key), newest_first in itertools.product(LOGS, (False, True)):
         log = Log(shape, key, newest_first=newest_first)
         wanted = of_log(said, log)
-        for limit in limits if shape is CHANNEL else limits[1:]:
+        for limit in limits:
             assert await walked(reader, log, limit) == wanted
         assert [m.line async for piece in reader.stream(log) for m in piece] == wanted
         width = width_of(shape)
@@ -101,9 +101,9 @@ async def test_ranges_that_begin_and_end_around_the_horizon(exported, newest_fir
     both, said = exported
     edges = [start_of(DAYS[1]), start_of(DAYS[3]) - 1, HORIZON_MS - 1, HORIZON_MS, HORIZON_MS + 1, NOW_MS]
     for from_ms, to_ms in itertools.combinations(edges, 2):
-        for shape, key in LOGS[::2]:
+        for shape, key in (LOGS[0], LOGS[2], LOGS[4]):
             log = Log(shape, key, from_ms, to_ms, newest_first)
-            assert await walked(both.reader, log, 5) == of_log(said, log)
+            assert await walked(both.reader, log, 9) == of_log(said, log)
             assert [m.line async for piece in both.reader.stream(log) for m in piece] == of_log(said, log)
 
 
