@@ -63,7 +63,15 @@ class ArchiveError(StoreError):
 
 
 class ArchiveDamaged(ArchiveError):
-    """An archived day is missing, or not as it was written; its lines are not given."""
+    """An archived day is missing, or not as it was written; its lines are not given.
+
+    Attributes:
+        day: which day of which channel, where that is known.
+    """
+
+    def __init__(self, reason: str, day: str = "a day") -> None:
+        super().__init__(reason)
+        self.day = day
 
 
 class ArchiveUnavailable(StoreUnavailable):

@@ -44,20 +44,20 @@ class Store:
             StoreUnavailable: Cassandra cannot answer.
         """
         # What is wrong with the archive's settings is said before anything is waited for.
-        objects = Objects.open(settings) if settings.archive_url else None
+        objects = Objects.open(settings) if settings.archive_url else Objects.nowhere()
         session = await Session.open(settings)
         try:
             hot = await Reader.open(session)
-            cold = None if objects is None else ArchiveReader(Files(objects), await ArchiveIndex.open(session))
+            cold = ArchiveReader(Files(objects), await ArchiveIndex.open(session))
             reader = TieredReader(hot, cold, Horizon(session))
             return cls(
                 session,
                 reader,
                 await Directory.open(session),
-                await Counts.open(session, hot),
-                await Statistics.open(session, hot),
+                await Counts.open(session, reader),
+                await Statistics.open(session, reader),
                 await Coverage.open(session),
-                await Activity.open(session, hot),
+                await Activity.open(session, reader),
                 await Moderation.open(session),
             )
         except BaseException:

@@ -86,10 +86,10 @@ class TieredReader:
 
     Attributes:
         hot: what is in Cassandra.
-        cold: what is in the archive; None if there is no archive.
+        cold: what is in the archive.
     """
 
-    def __init__(self, hot: Reader, cold: ArchiveReader | None, horizon: Horizon) -> None:
+    def __init__(self, hot: Reader, cold: ArchiveReader, horizon: Horizon) -> None:
         self.hot = hot
         self.cold = cold
         self._horizon = horizon
@@ -115,7 +115,7 @@ class TieredReader:
         horizon = await self._before(log)
         backwards = cursor is not None and cursor.backwards
         parts = _parts(log, cursor, horizon, descending=log.newest_first != backwards)
-        if not any(part.is_old for part in parts):
+        if not any([part.is_old and await self.cold.holds_any(part.slice) for part in parts]):
             return await self.hot.page(
                 log, limit=limit, cursor=cursor, accept=accept, narrow=narrow, budget_seconds=budget_seconds
             )
@@ -181,7 +181,7 @@ class TieredReader:
         """
         horizon = await self._before(log)
         hot = await self.hot.buckets(log)
-        if horizon is None or self.cold is None:
+        if horizon is None:
             return hot
         old = [part for part in _parts(log, None, horizon, descending=log.newest_first) if part.is_old]
         width = Width.DAY if log.shape is CHANNEL else Width.MONTH
@@ -194,10 +194,22 @@ class TieredReader:
         ]
         return sorted([*hot, *cold], key=lambda bucket: bucket.start_ms, reverse=log.newest_first)
 
+    async def split(self, log: Log) -> tuple[Log | None, Log | None]:
+        """Cut a log where the archive ends: the part for which both tiers have to be asked, and the rest.
+
+        Either is None where there is nothing of it; what the archive has nothing of is the rest.
+
+        Raises:
+            StoreUnavailable: Cassandra cannot answer.
+        """
+        parts = _parts(log, None, await self._before(log), descending=log.newest_first)
+        old = [part for part in parts if part.is_old and await self.cold.holds_any(part.slice)]
+        if not old:
+            return None, log
+        return old[0].log, next((part.log for part in parts if not part.is_old), None)
+
     async def _before(self, log: Log) -> int | None:
-        """Give the horizon of a log, if there is an archive and a part of the log lies before it."""
-        if self.cold is None:
-            return None
+        """Give the horizon of a log, if a part of the log lies before it."""
         horizon = await self._horizon.of(log.shape)
         return None if horizon is None or (log.from_ms or 0) >= horizon else horizon
 
@@ -234,7 +246,6 @@ class TieredReader:
 
     async def _old(self, part: _Part) -> AsyncIterator[list[Message]]:
         """Yield what both tiers hold of a part before the horizon."""
-        assert self.cold is not None
         sources = [self.hot.stream(part.log, cursor=part.cursor), self.cold.messages(part.slice)]
         async for piece in merged(sources, descending=part.log.newest_first):
             yield piece

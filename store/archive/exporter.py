@@ -18,7 +18,7 @@ from typing import BinaryIO
 import structlog
 
 from store.archive import format as archived
-from store.archive.files import Files
+from store.archive.files import Files, whole
 from store.archive.format import Encoded, Encoder
 from store.archive.index import ArchivedDay, ArchiveIndex
 from store.archive.lease import Lease, Leases
@@ -36,8 +36,8 @@ log = structlog.get_logger(__name__)
 SETTLE_MS = 60_000
 """A note of late lines is looked at so long after it was written, so that no clock is so far behind."""
 
-Keep = Callable[[Message], bool]
-"""Whether a message stays in the archive."""
+Shown = Callable[[Message], Message | None]
+"""From a message to what of it may be kept; None: nothing."""
 
 
 @dataclass(slots=True)
@@ -130,7 +130,7 @@ class Exporter:
         there = await self._files.objects.size(place) is not None
         if there:
             self._files.forget(place)
-            sources.append(self._files.messages(place, lambda table: range(len(table.blocks))))
+            sources.append(self._files.messages(place, whole))
         with tempfile.TemporaryFile(prefix="logstv-archive-") as body:
             encoded = await self._encode(place, merged(sources, descending=False), body)
             if not encoded.table.lines:
@@ -139,8 +139,8 @@ class Exporter:
         await self._index.record(ArchivedDay.of(place, encoded), encoded.users)
         return encoded.table.lines
 
-    async def rewrite(self, place: Place, keep: Keep) -> int:
-        """Write a day anew without some of its lines; give how many went. Of a day that has none left, nothing stays.
+    async def rewrite(self, place: Place, shown: Shown, lease: Lease | None = None) -> int:
+        """Write a day anew with what may stay of its lines; give how many went. A day that keeps none is removed.
 
         Raises:
             ArchiveError: what the archive has of it is damaged.
@@ -150,8 +150,8 @@ class Exporter:
 
         async def kept() -> AsyncIterator[list[Message]]:
             nonlocal gone
-            async for piece in self._files.messages(place, lambda table: range(len(table.blocks))):
-                left = [message for message in piece if keep(message)]
+            async for piece in self._files.messages(place, whole):
+                left = [stays for message in piece if (stays := shown(message)) is not None]
                 users.update(user for message in piece for user in message.users)
                 gone += len(piece) - len(left)
                 yield left
@@ -167,8 +167,8 @@ class Exporter:
                 self._files.forget(place)
                 await self._index.forget(place, users)
                 return gone
-            if gone:
-                await self._store(place, encoded, body, None)
+            if encoded.table.generation != (await self._files.table(place)).generation:
+                await self._store(place, encoded, body, lease)
         await self._index.record(ArchivedDay.of(place, encoded), encoded.users, users - encoded.users.keys())
         return gone
 

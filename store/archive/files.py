@@ -98,7 +98,7 @@ class Files:
                     raise _damaged(place, replaced.why) from replaced
             else:
                 return
-        raise ArchiveDamaged(f"the archived day {place} is replaced again and again; ask again in a moment")
+        raise ArchiveDamaged(f"the archived day {place} is replaced again and again; ask again in a moment", str(place))
 
     async def _blocks(
         self, place: Place, found: Table, numbers: Sequence[int], *, descending: bool
@@ -145,5 +145,11 @@ def _beyond(message: Message, given: tuple[int, int], *, descending: bool) -> bo
 
 def _damaged(place: Place, error: ArchiveDamaged) -> ArchiveDamaged:
     return ArchiveDamaged(
-        f"the archived day {place} ({place.path}) cannot be read: {error}; `logstv archive verify` looks at all days"
+        f"the archived day {place} ({place.path}) cannot be read: {error}; `logstv archive verify` looks at all days",
+        str(place),
     )
+
+
+def whole(found: Table) -> Sequence[int]:
+    """Ask for all blocks of a file."""
+    return range(len(found.blocks))

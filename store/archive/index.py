@@ -125,6 +125,14 @@ class ArchiveIndex:
         found = await self.days(place.channel_id, place.day_ms, place.day_ms + 1)
         return found[0] if found else None
 
+    async def channels(self) -> list[int]:
+        """Give the channels that have archived days.
+
+        Raises:
+            StoreUnavailable: Cassandra cannot answer.
+        """
+        return [channel_id for (channel_id,) in await self._ask("channels")]
+
     async def user_months(self, user_id: int, channel_id: int | None = None) -> list[int]:
         """Give the months in which the archive holds something of a user, in a channel or in any, oldest first.
 
@@ -232,6 +240,7 @@ def _statements(session: Session) -> dict[str, str]:
     columns = "channel_id, day, lines, blocks, generation"
     return {
         "days": select_days,
+        "channels": f"SELECT DISTINCT channel_id FROM {days}",
         "days_down": f"{select_days} ORDER BY day DESC LIMIT ?",
         "days_up": f"{select_days} ORDER BY day ASC LIMIT ?",
         "write_day": f"INSERT INTO {days} (channel_id, day, lines, bytes, digest, generation, exported) "

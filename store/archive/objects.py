@@ -64,8 +64,8 @@ class Place:
 class Objects:
     """The objects of an archive."""
 
-    def __init__(self, store: ObjectStore, url: str) -> None:
-        self._store = store
+    def __init__(self, store: ObjectStore | None, url: str) -> None:
+        self._there = store
         self._url = url
 
     @classmethod
@@ -88,6 +88,11 @@ class Objects:
     def in_memory(cls) -> Objects:
         """Give an archive that is gone with the process."""
         return cls(MemoryStore(), "memory:///")
+
+    @classmethod
+    def nowhere(cls) -> Objects:
+        """Give an archive of which only is known that it is not named: whoever needs it is told."""
+        return cls(None, "that LOGSTV_ARCHIVE_URL should name")
 
     async def put(self, place: Place, pieces: Iterator[bytes]) -> None:
         """Store a day, in the stead of what was there; until all is there, the old one stays.
@@ -166,6 +171,14 @@ class Objects:
                     place = Place.of_path(found["path"])
                     if place is not None:
                         yield place
+
+    @property
+    def _store(self) -> ObjectStore:
+        if self._there is None:
+            raise ArchiveUnavailable(
+                "this is in the archive, and no archive is set here: LOGSTV_ARCHIVE_URL has to name it"
+            )
+        return self._there
 
     @contextlib.contextmanager
     def _telling(self, place: Place | None) -> Iterator[None]:

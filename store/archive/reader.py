@@ -98,6 +98,16 @@ class ArchiveReader:
             if ordered:
                 yield ordered
 
+    async def holds_any(self, asked: Slice) -> bool:
+        """Say whether the archive may have lines of a slice of a log; only the index is asked.
+
+        Raises:
+            StoreUnavailable: Cassandra cannot answer.
+        """
+        async for _ in self._days(asked):
+            return True
+        return False
+
     async def buckets(self, asked: Slice) -> list[tuple[int, int]]:
         """Give the days, or for a user the months, of which the archive has lines, and how many; in the slice's order.
 
@@ -108,10 +118,18 @@ class ArchiveReader:
         """
         width = Width.DAY if asked.shape is CHANNEL else Width.MONTH
         found: dict[int, int] = {}
-        async for day in self._days(asked):
-            start = width.start(day[0].place.day_ms)
-            found[start] = found.get(start, 0) + sum(part.lines for part in day)
+        for day_ms, lines in await self.days(asked):
+            start = width.start(day_ms)
+            found[start] = found.get(start, 0) + lines
         return list(found.items())
+
+    async def days(self, asked: Slice) -> list[tuple[int, int]]:
+        """Give the days of which the archive has lines of a log, and how many; in the slice's order.
+
+        Raises:
+            StoreUnavailable: Cassandra cannot answer.
+        """
+        return [(day[0].place.day_ms, sum(part.lines for part in day)) async for day in self._days(asked)]
 
     async def _part(self, asked: Slice, part: _Part) -> AsyncIterator[list[Message]]:
         try:

@@ -18,7 +18,7 @@ class ArchiveSettings(BaseSettings):
     archive_url: str = Field(
         default="",
         description="Where closed days are kept: file:///folder, s3://bucket/prefix, or another object store. "
-        "Empty: nowhere; `logstv up` takes the folder `archive` in LOGSTV_DATA_DIR.",
+        "Empty: with the local node the folder `archive` in LOGSTV_DATA_DIR, with a cluster nowhere.",
     )
     archive_export: bool = Field(default=True, description="Whether closed days are exported by `up` and `ingest`.")
     archive_grace_hours: float = Field(

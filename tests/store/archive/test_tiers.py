@@ -349,7 +349,7 @@ async def test_gifts_and_events_are_archived_in_the_logs_of_both_users(store):
     said = [
         Message.parse(line)
         for line in (
-            lines.gift(number="77"),
+            lines.gift(),
             lines.clearchat(),
             lines.clearchat(None, sent_ms=lines.EVENING_MS + 1),
             lines.privmsg("hello", number=78, sent_ms=lines.EVENING_MS + 2),
