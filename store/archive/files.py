@@ -100,6 +100,29 @@ class Files:
                 return
         raise ArchiveDamaged(f"the archived day {place} is replaced again and again; ask again in a moment", str(place))
 
+    async def raw(self, place: Place) -> AsyncIterator[bytes]:
+        """Yield the bytes of a day's file; each piece has been checked.
+
+        Raises:
+            ArchiveDamaged: the file is missing, not as it was written, or was replaced meanwhile.
+            ArchiveUnavailable: it cannot be read.
+        """
+        self.forget(place)
+        found = await self.table(place)
+        pending = await self.objects.start(place, found.head_bytes)
+        if table.read(pending) != found:
+            raise ArchiveDamaged(f"the archived day {place} was replaced while it was read", str(place))
+        for at in range(0, len(found.blocks), _MOST_AT_ONCE):
+            numbers = range(at, min(at + _MOST_AT_ONCE, len(found.blocks)))
+            try:
+                pieces = await self.objects.ranges(place, [_span(found, number) for number in numbers])
+                for number, piece in zip(numbers, pieces, strict=True):
+                    archived.check(found.blocks[number], _without_tail(found, number, piece))
+            except ArchiveDamaged as error:
+                raise _damaged(place, error) from error
+            yield pending + b"".join(pieces)
+            pending = b""
+
     async def _blocks(
         self, place: Place, found: Table, numbers: Sequence[int], *, descending: bool
     ) -> AsyncIterator[list[Message]]:

@@ -178,14 +178,23 @@ def decoded(head: Table, number: int, piece: bytes, channel_id: int) -> list[Mes
     return found
 
 
+def check(block: Block, piece: bytes) -> None:
+    """Hold the bytes of a block against its table.
+
+    Raises:
+        ArchiveDamaged: they are not those that were written.
+    """
+    if len(piece) != block.length or table.block_check(piece) != block.check:
+        raise ArchiveDamaged(f"{block.length} bytes at {block.offset} are not those that were written")
+
+
 def text_of(block: Block, piece: bytes) -> bytes:
     """Inflate a block.
 
     Raises:
         ArchiveDamaged: the bytes are not those that were written.
     """
-    if len(piece) != block.length or table.block_check(piece) != block.check:
-        raise ArchiveDamaged(f"{block.length} bytes at {block.offset} are not those that were written")
+    check(block, piece)
     try:
         text = zlib.decompressobj(-zlib.MAX_WBITS).decompress(piece)
     except zlib.error as error:
