@@ -49,7 +49,7 @@ class Store:
         try:
             hot = await Reader.open(session)
             cold = ArchiveReader(Files(objects), await ArchiveIndex.open(session))
-            reader = TieredReader(hot, cold, Horizon(session))
+            reader = TieredReader(hot, cold, await Horizon.open(session))
             return cls(
                 session,
                 reader,
