@@ -51,14 +51,14 @@ def _marked(asked: Headers, start: Message, message: Message) -> Message:
     if "etag" not in headers:
         digest = hashlib.blake2b(message.get("body", b""), digest_size=12).hexdigest()
         headers["etag"] = f'W/"{digest}"'
-    if not _has(asked.get("if-none-match", ""), headers["etag"]):
+    if not known_to(asked.get("if-none-match", ""), headers["etag"]):
         return message
     start["status"] = 304
     start["headers"] = [(name, value) for name, value in start["headers"] if name.decode("latin-1").lower() in _KEPT]
     return {**message, "body": b""}
 
 
-def _has(known: str, etag: str) -> bool:
+def known_to(known: str, etag: str) -> bool:
     """Say whether a list of ETags holds one, by the weak comparison."""
     tags = [tag.strip().removeprefix("W/") for tag in known.split(",")]
     return "*" in tags or etag.removeprefix("W/") in tags

@@ -24,9 +24,10 @@ from store.errors import StoreError
 from store.keys import FIRST_LOW, Position
 from store.message import Message
 from store.opted_out import WhoIsOut, nobody
-from store.reader import Log, Reader
+from store.reader import Log
 from store.shapes import CHANNEL
 from store.store import Store
+from store.tiers import TieredReader
 
 log = structlog.get_logger(__name__)
 
@@ -101,7 +102,7 @@ class _Listener:
 class _Tail:
     """Reads the end of one channel's log again and again, for all who listen to it."""
 
-    def __init__(self, reader: Reader, given: Given, pause_seconds: float, who_is_out: WhoIsOut) -> None:
+    def __init__(self, reader: TieredReader, given: Given, pause_seconds: float, who_is_out: WhoIsOut) -> None:
         self.given = given
         self.cursor = given.cursor()
         self.listeners: set[_Listener] = set()
@@ -113,7 +114,7 @@ class _Tail:
         self._failed_ms = 0
 
     @classmethod
-    async def begin(cls, reader: Reader, channel_id: int, pause_seconds: float, who_is_out: WhoIsOut) -> _Tail:
+    async def begin(cls, reader: TieredReader, channel_id: int, pause_seconds: float, who_is_out: WhoIsOut) -> _Tail:
         """Begin at the end of the log: what lies there is taken as given.
 
         The end is where the newest line is, not where our clock is, which may be ahead of Twitch's.

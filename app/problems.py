@@ -5,7 +5,7 @@ Routes whose clients know another shape say so in the request's scope (`app.comp
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import structlog
@@ -18,7 +18,7 @@ from starlette.types import Scope
 
 from app.errors import BadRequest, Problem
 from app.json import dump
-from store.errors import CursorError, StoreError, StoreUnavailable
+from store.errors import ArchiveDamaged, ArchiveUnavailable, CursorError, StoreError, StoreUnavailable
 
 log = structlog.get_logger(__name__)
 
@@ -60,8 +60,13 @@ def declared(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Say for OpenAPI that a route may answer with these problems."""
     return {
         status: {"description": MEANINGS[status], "content": {MEDIA_TYPE: {"schema": {"$ref": _SCHEMA}}}}
-        for status in statuses
+        for status in with_archive(statuses)
     }
+
+
+def with_archive(statuses: Iterable[int]) -> list[int]:
+    """Add what the archive may answer to the statuses of a route that looks for something in the store."""
+    return sorted({*statuses, 502} if {404, 503} <= set(statuses) else statuses)
 
 
 MEANINGS = {
@@ -71,6 +76,7 @@ MEANINGS = {
     414: "The address is too long",
     429: "Too many requests",
     431: "The headers are too long",
+    502: "A day in the archive is damaged",
     503: "Not now",
 }
 OF_EVERY_ROUTE = (414, 429, 431)
@@ -105,6 +111,8 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _validation)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(CursorError, _cursor)
+    app.add_exception_handler(ArchiveDamaged, _damaged)
+    app.add_exception_handler(ArchiveUnavailable, _archive)
     app.add_exception_handler(StoreUnavailable, _unavailable)
     app.add_exception_handler(StoreError, _unavailable)
     app.add_exception_handler(Exception, _fault)
@@ -157,6 +165,19 @@ async def _unavailable(request: Request, error: Exception) -> Response:
     log.warning("store.unavailable", reason=str(error))
     detail = "the store cannot answer now; ask again in a moment"
     return shaped(request.scope, 503, "unavailable", "Not now", detail, _RETRY)
+
+
+async def _archive(request: Request, error: Exception) -> Response:
+    log.warning("archive.unavailable", reason=str(error))
+    detail = "what was asked for is in the archive, which does not answer now; ask again in a moment"
+    return shaped(request.scope, 503, "archive_unavailable", "Not now", detail, _RETRY)
+
+
+async def _damaged(request: Request, error: Exception) -> Response:
+    log.error("archive.damaged", reason=str(error))
+    assert isinstance(error, ArchiveDamaged)
+    detail = f"{error.day} cannot be given: its file in the archive is missing or damaged; other days can be asked for"
+    return shaped(request.scope, 502, "archive_damaged", "A day in the archive is damaged", detail)
 
 
 async def _fault(request: Request, error: Exception) -> Response:

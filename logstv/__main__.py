@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from app.errors import AppError
 from ingest.errors import IngestError
-from logstv.commands import channels, erase, node, optout, schema
+from logstv.commands import archive, channels, erase, node, optout, schema
 from logstv.commands.api import api
 from logstv.commands.demo_chat import demo_chat
 from logstv.commands.ingest import ingest
@@ -42,6 +42,7 @@ app.command(epilog="Example: logstv workers --json")(workers)
 app.add_typer(channels.app, name="channels")
 app.add_typer(optout.app, name="optout")
 app.add_typer(erase.app, name="erase")
+app.add_typer(archive.app, name="archive")
 app.add_typer(schema.app, name="schema")
 app.add_typer(node.app, name="node")
 

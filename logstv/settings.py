@@ -10,6 +10,16 @@ from jgo.constants import MAVEN_CENTRAL_URL
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from store.settings import StoreSettings
+
+
+def store_settings() -> StoreSettings:
+    """Give the store's settings; with the local node, the archive is a folder beside it unless another is set."""
+    settings = StoreSettings()
+    if settings.archive_url or settings.contact_points:
+        return settings
+    return settings.model_copy(update={"archive_url": (NodeSettings().data_dir / "archive").as_uri()})
+
 
 class NodeSettings(BaseSettings):
     """Where the local node lives and what it may take."""

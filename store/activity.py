@@ -18,9 +18,10 @@ from store import rows, statements
 from store.keys import FIRST_LOW, LAST_LOW, LOW_MASK, Position, Width, time_of
 from store.message import MessageType
 from store.opted_out import OptedOut, WhoIsOut, nobody
-from store.reader import Log, Reader
+from store.reader import Log
 from store.session import Rows, Session
 from store.shapes import CHANNEL, CHANNEL_USER, Shape
+from store.tiers import TieredReader
 
 _COLUMNS = ("sent", "type", "author_id", "login")
 _ROWS_AT_ONCE = 2000
@@ -71,7 +72,7 @@ class Activity:
     def __init__(
         self,
         session: Session,
-        reader: Reader,
+        reader: TieredReader,
         prepared: dict[str, PreparedStatement],
         who_is_out: WhoIsOut = nobody,
     ) -> None:
@@ -81,7 +82,7 @@ class Activity:
         self._who_is_out = who_is_out
 
     @classmethod
-    async def open(cls, session: Session, reader: Reader, who_is_out: WhoIsOut = nobody) -> Activity:
+    async def open(cls, session: Session, reader: TieredReader, who_is_out: WhoIsOut = nobody) -> Activity:
         """Prepare the statements; lines of those who are out do not count.
 
         Raises:
@@ -124,10 +125,17 @@ class Activity:
 
     async def _pieces(self, log: Log) -> AsyncIterator[Rows]:
         """Yield the rows of a range; those of one millisecond are never in two pieces."""
+        old, recent = await self._reader.split(log)
+        if old is not None:
+            async for piece in self._old(old):
+                yield piece
+        if recent is None:
+            return
+        log = recent
         assert log.from_ms is not None
         assert log.to_ms is not None
         lower, upper = Position(log.from_ms - 1, LAST_LOW), Position(log.to_ms, FIRST_LOW)
-        for bucket in await self._reader.buckets(log):
+        for bucket in await self._reader.hot.buckets(log):
             held: Rows = []
             whole = False
             while not whole:
@@ -145,6 +153,20 @@ class Activity:
                 if cut:
                     yield held[:cut]
                     held = held[cut:]
+
+    async def _old(self, log: Log) -> AsyncIterator[Rows]:
+        """Yield what lies before the horizon as if it were rows; those of one millisecond are never in two pieces."""
+        held: Rows = []
+        async for piece in self._reader.stream(log):
+            held += [(m.sent, int(m.type), m.author_id or 0, m.login) for m in piece]
+            cut = len(held)
+            while cut and time_of(held[cut - 1][0].int) == piece[-1].sent_ms:
+                cut -= 1
+            if cut:
+                yield held[:cut]
+                held = held[cut:]
+        if held:
+            yield held
 
     async def _rows(self, log: Log, bucket_ms: int, lower: Position, upper: Position) -> Rows:
         statement = BoundStatement(self._prepared[log.shape.name], fetch_size=_ROWS_AT_ONCE)

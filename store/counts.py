@@ -15,13 +15,15 @@ from dataclasses import dataclass, replace
 from cassandra.query import BoundStatement, PreparedStatement
 
 from store import rows, statements
+from store.archive.tally import Tally
 from store.buckets import Bucket
 from store.cursor import Cursor
 from store.keys import FIRST_LOW, LAST_LOW, LOW_MASK, Position, time_of
 from store.message import Message
-from store.reader import Log, Reader
+from store.reader import Log
 from store.session import Rows, Session
 from store.shapes import SHAPES, Key, Shape
+from store.tiers import TieredReader
 
 _AT_ONCE = 8
 """Counts under way together."""
@@ -60,18 +62,19 @@ class Counts:
     def __init__(
         self,
         session: Session,
-        reader: Reader,
+        reader: TieredReader,
         counting: dict[str, PreparedStatement],
         keys: dict[tuple[str, bool], PreparedStatement],
     ) -> None:
         self._session = session
         self._reader = reader
+        self._old = Tally(reader, reader.hot, reader.cold)
         self._counting = counting
         self._keys = keys
         self._remembered: dict[_BucketName, tuple[float, int]] = {}
 
     @classmethod
-    async def open(cls, session: Session, reader: Reader) -> Counts:
+    async def open(cls, session: Session, reader: TieredReader) -> Counts:
         """Prepare the statements.
 
         Raises:
@@ -94,8 +97,12 @@ class Counts:
         Raises:
             StoreUnavailable: Cassandra cannot answer.
         """
-        buckets = await self._reader.buckets(log)
-        return sum(await self._count_all([_window(log, bucket) for bucket in buckets]))
+        old, recent = await self._reader.split(log)
+        counted = 0 if old is None else await self._old.count(old)
+        if recent is not None:
+            windows = [_window(recent, bucket) for bucket in await self._reader.hot.buckets(recent)]
+            counted += sum(await self._count_all(windows))
+        return counted
 
     async def skip(self, log: Log, lines: int) -> Cursor | None:
         """Give the cursor that stands at the last of so many lines, so that reading goes on with the one after them.
@@ -114,14 +121,28 @@ class Counts:
         Raises:
             StoreUnavailable: Cassandra cannot answer.
         """
-        windows = [_window(log, bucket) for bucket in await self._reader.buckets(log)]
+        old, recent = await self._reader.split(log)
+        place: Position | None = None
+        for part in (recent, old) if log.newest_first else (old, recent):
+            if part is None or place is not None:
+                continue
+            if part is old:
+                place, lines = await self._old.nth(part, lines)
+                bucket_ms = None
+            else:
+                place, bucket_ms, lines = await self._skip_recent(part, lines)
+        return place and _cursor(log, place, bucket_ms)
+
+    async def _skip_recent(self, log: Log, lines: int) -> tuple[Position | None, int | None, int]:
+        """Give the last of so many lines and its bucket; or how many are missing."""
+        windows = [_window(log, bucket) for bucket in await self._reader.hot.buckets(log)]
         left = lines
         while windows and left > _KEYS:
             group, windows = windows[:_AT_ONCE], windows[_AT_ONCE:]
             for place, counted in enumerate(await self._count_all(group)):
                 if counted >= left:
                     found = await self._nth(group[place], left)
-                    return found and _cursor(group[place], found)
+                    return found, group[place].bucket_ms, 0
                 left -= counted
                 if left <= _KEYS:
                     windows = group[place + 1 :] + windows
@@ -129,9 +150,9 @@ class Counts:
         for window in windows:
             keys = await self._first_keys(window, left)
             if len(keys) == left:
-                return _cursor(window, keys[-1])
+                return keys[-1], window.bucket_ms, 0
             left -= len(keys)
-        return None
+        return None, None, left
 
     async def any_line(self, log: Log) -> Message | None:
         """Choose a line of a log by chance; None if it has none.
@@ -145,7 +166,23 @@ class Counts:
         Raises:
             StoreUnavailable: Cassandra cannot answer.
         """
-        buckets = await self._reader.buckets(log)
+        old, recent = await self._reader.split(log)
+        if old is not None:
+            before = await self._old.count(old)
+            if random.random() * (before + await self._about(recent)) < before:
+                return await self._old.any_line(old)
+        return None if recent is None else await self._any_recent(recent)
+
+    async def _about(self, log: Log | None) -> float:
+        """Say about how many lines a log in Cassandra has, by the buckets that are known."""
+        if log is None:
+            return 0
+        buckets = await self._reader.hot.buckets(log)
+        known = await self._known(log, buckets)
+        return sum(known.values()) * len(buckets) / max(len(known), 1)
+
+    async def _any_recent(self, log: Log) -> Message | None:
+        buckets = await self._reader.hot.buckets(log)
         for _ in range(_TRIES + len(buckets) // _DRAWN):
             known = await self._known(log, buckets)
             total = sum(known.values())
@@ -189,7 +226,7 @@ class Counts:
         if position is None:
             return None
         before = position.after() if window.log.newest_first else position.before()
-        page = await self._reader.page(window.log, limit=1, cursor=_cursor(window, before))
+        page = await self._reader.page(window.log, limit=1, cursor=_cursor(window.log, before, window.bucket_ms))
         return page.messages[0] if page.messages else None
 
     async def _nth(self, window: _Window, nth: int) -> Position | None:
@@ -274,8 +311,5 @@ def _pieces(window: _Window) -> list[_Window]:
     return pieces[::-1] if window.log.newest_first else pieces
 
 
-def _cursor(window: _Window, position: Position) -> Cursor:
-    log = window.log
-    return Cursor(
-        log.shape, log.key, position, window.bucket_ms, log.from_ms, log.to_ms, log.newest_first, backwards=False
-    )
+def _cursor(log: Log, position: Position, bucket_ms: int | None) -> Cursor:
+    return Cursor(log.shape, log.key, position, bucket_ms, log.from_ms, log.to_ms, log.newest_first, backwards=False)

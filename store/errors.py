@@ -11,7 +11,10 @@ StoreError
 ├── SchemaError              the tables cannot be brought into line
 │   ├── SchemaRefused        what the files ask for would change keys or columns that hold lines
 │   └── SchemaLocked         someone else is applying the schema, and did not finish in time
+├── ArchiveError             something about archived days that trying again does not change
+│   └── ArchiveDamaged       an archived day is missing, or not as it was written
 └── StoreUnavailable         Cassandra cannot answer now; trying again later is right
+    └── ArchiveUnavailable   the archive cannot be reached, or has no room left
 """
 
 from __future__ import annotations
@@ -63,3 +66,23 @@ class SchemaRefused(SchemaError):
 
 class SchemaLocked(SchemaError):
     """Someone else is applying the schema, and did not finish in time."""
+
+
+class ArchiveError(StoreError):
+    """Something about archived days that trying again does not change; the message says what would help."""
+
+
+class ArchiveDamaged(ArchiveError):
+    """An archived day is missing, or not as it was written; its lines are not given.
+
+    Attributes:
+        day: which day of which channel, where that is known.
+    """
+
+    def __init__(self, reason: str, day: str = "a day") -> None:
+        super().__init__(reason)
+        self.day = day
+
+
+class ArchiveUnavailable(StoreUnavailable):
+    """The archive cannot be reached, or has no room left; trying again later is right."""

@@ -190,13 +190,13 @@ class Reader:
         async for piece, whole in self._pieces(scan):
             if narrow is not None:
                 take = take_of(self._who_is_out(), await narrow(piece))
-            looked_at, more = _taken(piece, found, limit, take)
+            looked_at, more = taken(piece, found, limit, take)
             last = looked_at or last
             if more or len(found) == limit or time.monotonic() > deadline:
                 more = more or not whole or await self._more_buckets(scan)
                 break
         stand = (last.position, scan.bucket_ms) if more and last is not None else None
-        return _page(log, found, cursor, stand)
+        return page_of(log, found, cursor, stand)
 
     async def around(self, log: Log, position: Position, *, before: int, after: int) -> Page | None:
         """Read the line at a position with its neighbours, oldest first; None if no line is there.
@@ -211,8 +211,8 @@ class Reader:
             StoreUnavailable: Cassandra cannot answer.
         """
         log = replace(log, from_ms=None, to_ms=None, newest_first=False)
-        earlier = _cursor(log, position, None, backwards=True)
-        onward = self.page(log, limit=after + 1, cursor=_cursor(log, position.before(), None, backwards=False))
+        earlier = cursor_at(log, position, None, backwards=True)
+        onward = self.page(log, limit=after + 1, cursor=cursor_at(log, position.before(), None, backwards=False))
         if before:
             later, earlier_page = await asyncio.gather(onward, self.page(log, limit=before, cursor=earlier))
         else:
@@ -368,12 +368,12 @@ def _scan(log: Log, cursor: Cursor | None, want: int) -> _Scan:
     return _Scan(log, descending, lower, upper, want, entry_ms=cursor.bucket_ms)
 
 
-def _taken(piece: list[Message], found: list[Message], limit: int, take: Take | None) -> tuple[Message | None, bool]:
+def taken(piece: list[Message], found: list[Message], limit: int, take: Take | None) -> tuple[Message | None, bool]:
     """Add to what was found until the limit; give the last message looked at, and whether any was left over."""
     if take is None:
-        taken = piece[: limit - len(found)]
-        found += taken
-        return taken[-1] if taken else None, len(piece) > len(taken)
+        kept = piece[: limit - len(found)]
+        found += kept
+        return kept[-1] if kept else None, len(piece) > len(kept)
     last: Message | None = None
     for message in piece:
         if len(found) == limit:
@@ -384,7 +384,7 @@ def _taken(piece: list[Message], found: list[Message], limit: int, take: Take | 
     return last, False
 
 
-def _page(log: Log, found: list[Message], cursor: Cursor | None, stand: tuple[Position, int | None] | None) -> Page:
+def page_of(log: Log, found: list[Message], cursor: Cursor | None, stand: tuple[Position, int | None] | None) -> Page:
     """Give the page with its cursors.
 
     Args:
@@ -395,15 +395,16 @@ def _page(log: Log, found: list[Message], cursor: Cursor | None, stand: tuple[Po
     """
     onward = None
     if stand is not None:
-        onward = _cursor(log, *stand, backwards=cursor is not None and cursor.backwards).encode()
+        onward = cursor_at(log, *stand, backwards=cursor is not None and cursor.backwards).encode()
     if cursor is None:
         return Page(found, onward, None)
     # The page on the other side of the cursor begins with the line at which the cursor stands.
     descending = log.newest_first != cursor.backwards
     turned = cursor.position.before() if descending else cursor.position.after()
-    back = _cursor(log, turned, cursor.bucket_ms, backwards=not cursor.backwards).encode()
+    back = cursor_at(log, turned, cursor.bucket_ms, backwards=not cursor.backwards).encode()
     return Page(found[::-1], back, onward) if cursor.backwards else Page(found, onward, back)
 
 
-def _cursor(log: Log, position: Position, bucket_ms: int | None, *, backwards: bool) -> Cursor:
+def cursor_at(log: Log, position: Position, bucket_ms: int | None, *, backwards: bool) -> Cursor:
+    """Give the cursor that stands at a place of a walk."""
     return Cursor(log.shape, log.key, position, bucket_ms, log.from_ms, log.to_ms, log.newest_first, backwards)

@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field, SecretStr, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import NoDecode, SettingsConfigDict
+
+from store.archive.settings import ArchiveSettings
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,47}")
 
 
-class StoreSettings(BaseSettings):
-    """Where the cluster is and how it is spoken to."""
+class StoreSettings(ArchiveSettings):
+    """Where the cluster is and how it is spoken to; and where the archive is."""
 
     model_config = SettingsConfigDict(env_prefix="LOGSTV_", frozen=True, extra="ignore")
 

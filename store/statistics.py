@@ -14,9 +14,10 @@ from cassandra.query import BoundStatement, PreparedStatement
 from store import rows, statements
 from store.keys import LOW_MASK, Position, time_of
 from store.opted_out import WhoIsOut, nobody
-from store.reader import Log, Reader
+from store.reader import Log
 from store.session import Session
 from store.shapes import CHANNEL
+from store.tiers import TieredReader
 
 _AT_ONCE = 5000
 """Rows in one read: of each there are 24 bytes."""
@@ -39,7 +40,7 @@ class Statistics:
     """Reads through the log of a channel, thinly."""
 
     def __init__(
-        self, session: Session, reader: Reader, authors: PreparedStatement, who_is_out: WhoIsOut = nobody
+        self, session: Session, reader: TieredReader, authors: PreparedStatement, who_is_out: WhoIsOut = nobody
     ) -> None:
         self._session = session
         self._reader = reader
@@ -47,7 +48,7 @@ class Statistics:
         self._who_is_out = who_is_out
 
     @classmethod
-    async def open(cls, session: Session, reader: Reader, who_is_out: WhoIsOut = nobody) -> Statistics:
+    async def open(cls, session: Session, reader: TieredReader, who_is_out: WhoIsOut = nobody) -> Statistics:
         """Prepare the statement; lines of those who are out do not count.
 
         Raises:
@@ -66,7 +67,15 @@ class Statistics:
             StoreUnavailable: Cassandra cannot answer.
         """
         lines, by_user = 0, Counter[int]()
-        for bucket in await self._reader.buckets(log):
+        old, recent = await self._reader.split(log)
+        if old is not None:
+            async for piece in self._reader.stream(old):
+                lines += len(piece)
+                by_user.update(message.author_id for message in piece if message.author_id is not None)
+        if recent is None:
+            return Chatters(lines, by_user)
+        log = recent
+        for bucket in await self._reader.hot.buckets(log):
             lower, upper = log.bounds
             whole = False
             while not whole:

@@ -5,9 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from store.activity import Activity
+from store.archive.files import Files
+from store.archive.index import ArchiveIndex
+from store.archive.objects import Objects
+from store.archive.reader import ArchiveReader
 from store.counts import Counts
 from store.coverage import Coverage
 from store.directory import Directory
+from store.horizon import Horizon
 from store.optout_codes import OptoutCodes
 from store.optouts import Optouts
 from store.reader import Reader
@@ -15,6 +20,7 @@ from store.removals import Moderation
 from store.session import Session
 from store.settings import StoreSettings
 from store.statistics import Statistics
+from store.tiers import TieredReader
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +28,7 @@ class Store:
     """An open session with what reads through it."""
 
     session: Session
-    reader: Reader
+    reader: TieredReader
     directory: Directory
     counts: Counts
     statistics: Statistics
@@ -41,11 +47,15 @@ class Store:
             StoreError: the tables are not there.
             StoreUnavailable: Cassandra cannot answer.
         """
+        # What is wrong with the archive's settings is said before anything is waited for.
+        objects = Objects.open(settings) if settings.archive_url else Objects.nowhere()
         session = await Session.open(settings)
         try:
             optouts = await Optouts.open(session)
             await optouts.refresh()
-            reader = await Reader.open(session, optouts.now)
+            hot = await Reader.open(session, optouts.now)
+            cold = ArchiveReader(Files(objects), await ArchiveIndex.open(session))
+            reader = TieredReader(hot, cold, await Horizon.open(session), optouts.now)
             return cls(
                 session,
                 reader,

@@ -16,6 +16,7 @@ from typing import NamedTuple
 from cassandra.query import BatchStatement, BatchType, BoundStatement, PreparedStatement
 
 from store import moderation, rows, statements
+from store.archive.late import LateDays
 from store.errors import StoreError, StoreUnavailable
 from store.keys import MS_IN_DAY, Width
 from store.message import Message
@@ -144,6 +145,7 @@ class Writer:
         self._moderation_inserts = moderation_inserts
         self._width_of = width_of if widths is None else widths.width_of
         self._widths = widths
+        self._late = LateDays(session)
         self._clock_ms = clock_ms
         self._known: dict[Bucket, Width] = {}
 
@@ -229,6 +231,7 @@ class Writer:
             self._sightings.written(due)
         # One partition after the other: the server makes one mutation of its rows in a batch.
         await self._send(partitions.values(), outcome)
+        await self._late.note(messages, now_ms)
         outcome.messages = len(messages) - len({id(refused.message) for refused in outcome.refused})
         return outcome
 

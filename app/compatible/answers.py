@@ -10,6 +10,7 @@ import structlog
 from fastapi import Request
 from fastapi.responses import Response, StreamingResponse
 
+from app.compatible.as_it_lies import whole_day
 from app.compatible.params import Form, LinesParams
 from app.compatible.render import WRITINGS, Writing
 from app.dependencies import is_head
@@ -54,6 +55,11 @@ async def lines(request: Request, store: Store, asked: Log, params: LinesParams)
         limit = MOST_MESSAGES
     if limit == 0:
         raise NotFound("no lines are asked for")
+    # Of those who opted out, and of what others quote of them, nothing may be sent as it lies.
+    if form is Form.RAW and limit is None and cursor is None and not skipped and not store.optouts.now():
+        as_it_lies = await whole_day(request, store, asked)
+        if as_it_lies is not None:
+            return as_it_lies
     if limit is None or limit > MOST_MESSAGES or skipped:
         return await streamed(request, at_most(store.reader.stream(asked, cursor=cursor), limit, skipped), form)
     page = await store.reader.page(asked, limit=limit, cursor=cursor)

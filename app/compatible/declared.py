@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.problems import MEANINGS, declared
+from app.problems import MEANINGS, declared, with_archive
 
 TAG = "compatible"
 
@@ -27,7 +27,7 @@ LINES: dict[int | str, dict[str, Any]] = {
 def plainly(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Say that a route may answer with these errors, as a line of text."""
     answers: dict[int | str, dict[str, Any]] = {
-        status: {"description": _MEANINGS[status], "content": _PLAIN} for status in statuses
+        status: {"description": _MEANINGS[status], "content": _PLAIN} for status in with_archive(statuses)
     }
     if 404 in answers:
         # A path that begins with another word than theirs is of no route, and is answered as all such are.

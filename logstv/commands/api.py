@@ -10,7 +10,7 @@ import typer
 from app.server import serve
 from app.settings import AppSettings
 from logstv.lifecycle import process_registry, run_until_stopped
-from store.settings import StoreSettings
+from logstv.settings import store_settings
 
 
 def api(
@@ -22,4 +22,4 @@ def api(
     settings = AppSettings().model_copy(update=given)
     where = f"http://{settings.host}:{settings.port}"
     started = functools.partial(typer.echo, f"The API is on {where}", err=True)
-    run_until_stopped(serve(StoreSettings(), settings, started=started, registry=process_registry()))
+    run_until_stopped(serve(store_settings(), settings, started=started, registry=process_registry()))

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated
 
 import typer
+from prometheus_client import CollectorRegistry
 
 from ingest.settings import IngestSettings, channel_login
 from ingest.worker import work
 from logstv.errors import CommandError
+from logstv.exporting import export_closed_days
 from logstv.lifecycle import metrics_of, process_registry, run_until_stopped
-from logstv.settings import NodeSettings
+from logstv.settings import NodeSettings, store_settings
 from store.settings import StoreSettings
 
 ChannelOption = Annotated[
@@ -45,4 +48,13 @@ def ingest(channel: ChannelOption = None) -> None:
     """
     settings, registry = ingest_settings(channel), process_registry()
     with metrics_of(registry, settings.metrics_address):
-        run_until_stopped(work(StoreSettings(), settings, NodeSettings().data_dir, registry=registry))
+        run_until_stopped(_ingest(store_settings(), settings, registry))
+
+
+async def _ingest(store: StoreSettings, settings: IngestSettings, registry: CollectorRegistry) -> None:
+    exporting = asyncio.create_task(export_closed_days(store))
+    try:
+        await work(store, settings, NodeSettings().data_dir, registry=registry)
+    finally:
+        exporting.cancel()
+        await asyncio.gather(exporting, return_exceptions=True)

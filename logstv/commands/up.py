@@ -18,9 +18,10 @@ from ingest.settings import IngestSettings
 from ingest.worker import work
 from logstv.commands.demo_chat import DEMO_CHANNELS
 from logstv.commands.ingest import ChannelOption, ingest_settings
+from logstv.exporting import export_closed_days
 from logstv.lifecycle import process_registry, run_until_stopped
 from logstv.node import LocalNode
-from logstv.settings import NodeSettings
+from logstv.settings import NodeSettings, store_settings
 from store import schema
 from store.settings import StoreSettings
 
@@ -28,7 +29,7 @@ from store.settings import StoreSettings
 @contextlib.contextmanager
 def cluster() -> Iterator[StoreSettings]:
     """Give a cluster with the tables in it: the one that is set, or the local node, started if it does not run."""
-    settings = StoreSettings()
+    settings = store_settings()
     node = None if settings.contact_points else LocalNode(NodeSettings())
     try:
         if node is not None:
@@ -66,6 +67,7 @@ async def _up(store: StoreSettings, ingest: IngestSettings, api: AppSettings, de
         async with asyncio.TaskGroup() as group:
             started = functools.partial(_say_where_to_look, api, ingest)
             group.create_task(serve(store, api, started=started, registry=registry))
+            group.create_task(export_closed_days(store))
             # What was made up is not asked of Twitch the next time.
             seeds_stay = demo_rate is None
             group.create_task(work(store, ingest, NodeSettings().data_dir, seeds_stay=seeds_stay, registry=registry))

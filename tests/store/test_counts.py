@@ -88,14 +88,15 @@ async def test_what_is_skipped_is_not_fetched(filled, monkeypatch):
     log = Log(CHANNEL, KEY, newest_first=False)
     with recorded(filled.session) as calls:
         await filled.counts.skip(log, 1100)
-    assert len(calls) == 3  # the index, and the keys of two days
+    assert len(calls) == 4  # a look into the archive, the index, and the keys of two days
     monkeypatch.setattr(counts, "_KEYS", 100)
     with recorded(filled.session) as calls:
         await filled.counts.skip(log, 1100)
     fetched = [call for call in calls if "COUNT" not in call.statement.prepared_statement.query_string]
     assert len(calls) < 100
-    assert [call.tables for call in fetched] == [{"channel_buckets"}, *[{"channel_messages"}] * (len(fetched) - 1)]
-    assert len(fetched) <= 3
+    seen = [call.tables for call in fetched if call.tables != {"archived_days"}]
+    assert seen == [{"channel_buckets"}, *[{"channel_messages"}] * (len(seen) - 1)]
+    assert len(seen) <= 3
 
 
 async def test_a_line_by_chance_is_any_line(filled, chat):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import itertools
 import random
+from dataclasses import replace
 
 import pytest
 from support import lines
@@ -40,7 +41,7 @@ def chat() -> list[Message]:
 async def filled(module_store, module_writer, chat):
     await module_writer.write(chat)
     await module_writer.flush()
-    return module_store
+    return replace(module_store, reader=module_store.reader.hot)
 
 
 def in_order(messages: list[Message], *, newest_first: bool = False) -> list[str]:

@@ -153,7 +153,7 @@ async def test_the_tables_say_how_long_lines_are_kept(store):
 async def test_a_bucket_is_known_before_its_first_line_is_there(store, writer):
     with recorded(store.session) as calls:
         await writer.write(parsed(lines.privmsg("first")))
-    tables = [call.tables for call in calls]
+    tables = [call.tables for call in calls if call.tables != {"late_days"}]  # it is an old line
     assert any("channel_buckets" in found for found in tables[:-1])
     assert tables[-1] == {shape.table for shape in SHAPES}
 

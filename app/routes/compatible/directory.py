@@ -16,8 +16,9 @@ from app.json import dump
 from app.models import CompatibleAvailable, CompatibleChannels, CompatibleName
 from app.times import day, month, rfc3339_brief
 from store.keys import Width
-from store.reader import Log, Reader
+from store.reader import Log
 from store.shapes import CHANNEL, CHANNEL_USER
+from store.tiers import TieredReader
 
 router = APIRouter(tags=[TAG])
 
@@ -93,7 +94,7 @@ async def capabilities() -> Response:
     return _json(CAPABILITIES)
 
 
-async def _dates(reader: Reader, log: Log) -> list[list[str]]:
+async def _dates(reader: TieredReader, log: Log) -> list[list[str]]:
     """Give the dates that have lines, newest first.
 
     The index may name a bucket whose first line is still on its way, or whose lines have expired before it: those lie

@@ -1,0 +1,70 @@
+"""A raw closed day of a channel as its file lies in the archive: nothing is unpacked, parsed or packed again."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import structlog
+from fastapi import Request
+from fastapi.responses import Response, StreamingResponse
+
+from app.dependencies import is_head
+from app.freshness import known_to
+from store.archive.objects import Place
+from store.errors import StoreError
+from store.keys import MS_IN_DAY
+from store.reader import Log
+from store.shapes import CHANNEL
+from store.store import Store
+
+log = structlog.get_logger(__name__)
+
+
+async def whole_day(request: Request, store: Store, asked: Log) -> Response | None:
+    """Answer with the file of a day, if a whole day is asked for, it is in the archive, and the client takes gzip.
+
+    Its lines end in LF, as justlog wrote them. Every piece of the file is checked before it is sent.
+
+    Raises:
+        ArchiveDamaged: the file is missing, or not as it was written.
+        StoreUnavailable: Cassandra or the archive cannot answer.
+    """
+    from_ms, to_ms = asked.from_ms, asked.to_ms
+    if asked.shape is not CHANNEL or from_ms is None or to_ms is None or asked.newest_first:
+        return None
+    if from_ms % MS_IN_DAY or to_ms != from_ms + MS_IN_DAY or not _takes_gzip(request):
+        return None
+    index, files = store.reader.cold.index, store.reader.cold.files
+    place = Place(asked.key[0], from_ms)
+    if await index.day(place) is None or from_ms in await index.late(place.channel_id):
+        return None
+    table = await files.table(place)
+    etag = f'W/"{table.generation.hex()}"'
+    headers = {"etag": etag, "vary": "accept-encoding"}
+    if known_to(request.headers.get("if-none-match", ""), etag):
+        return Response(status_code=304, headers=headers)
+    pieces = files.raw(place)
+    first = await anext(pieces)
+    headers |= {"content-encoding": "gzip", "content-length": str(table.size)}
+    body = iter(()) if is_head(request) else _body(first, pieces)
+    return StreamingResponse(body, media_type="text/plain; charset=utf-8", headers=headers)
+
+
+async def _body(first: bytes, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Yield the body; an error breaks the connection, so that a client sees that the end is missing."""
+    yield first
+    try:
+        async for piece in pieces:
+            yield piece
+    except StoreError as error:
+        log.error("stream.broken", reason=str(error))
+        raise
+
+
+def _takes_gzip(request: Request) -> bool:
+    """Say whether the client takes gzip (RFC 9110, 12.5.3)."""
+    for taken in request.headers.get("accept-encoding", "").split(","):
+        name, _, weight = taken.strip().lower().partition(";")
+        if name.strip() in ("gzip", "x-gzip"):
+            return weight.replace(" ", "") not in ("q=0", "q=0.0", "q=0.00", "q=0.000")
+    return False

@@ -1,0 +1,178 @@
+"""The archive as one thing to open: what exports, records and erases, and the loop that exports day by day."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+
+from store.archive.eraser import ArchiveEraser
+from store.archive.exporter import Exported, Exporter
+from store.archive.files import Files
+from store.archive.index import ArchiveIndex
+from store.archive.lease import Leases
+from store.archive.objects import Objects, Place
+from store.directory import Directory
+from store.errors import StoreError, StoreUnavailable
+from store.keys import MS_IN_DAY, MS_IN_HOUR
+from store.reader import Reader
+from store.retention import FOR_EVER, Retention
+from store.session import Session
+from store.settings import StoreSettings
+from store.shapes import CHANNEL
+from store.wanted import WantedChannels
+
+log = structlog.get_logger(__name__)
+
+_BEHIND_DAYS = 3
+"""An exporter is behind when a day has been closed for so long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a channel stands in the archive.
+
+    Attributes:
+        channel_id: which.
+        login: its newest login; empty where none is known.
+        days: how many are there.
+        lines: how many those have.
+        bytes: how long their files are.
+        first: the oldest of them; None if there are none.
+        last: the newest.
+        due: the days that are to be exported, oldest first.
+    """
+
+    channel_id: int
+    login: str
+    days: int
+    lines: int
+    bytes: int
+    first: Place | None
+    last: Place | None
+    due: tuple[Place, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """An open archive.
+
+    Attributes:
+        files: what lies there.
+        index: what Cassandra knows of it.
+        exporter: brings days there.
+        eraser: takes lines away.
+    """
+
+    session: Session
+    files: Files
+    index: ArchiveIndex
+    exporter: Exporter
+    eraser: ArchiveEraser
+    directory: Directory
+    wanted: WantedChannels
+    clock_ms: Callable[[], int]
+
+    @classmethod
+    async def open(
+        cls,
+        session: Session,
+        settings: StoreSettings,
+        *,
+        objects: Objects | None = None,
+        clock_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+    ) -> Archive:
+        """Open what the settings name.
+
+        Args:
+            session: where the tables are.
+            settings: where the archive is, and when a day is closed.
+            objects: the archive, where it is open already.
+            clock_ms: Unix milliseconds.
+
+        Raises:
+            SettingsError: no archive is set, or one that cannot be opened.
+            StoreError: a table is missing.
+            StoreUnavailable: Cassandra cannot answer.
+        """
+        objects = objects or Objects.open(settings)
+        files, index = Files(objects), await ArchiveIndex.open(session)
+        leases = await Leases.open(session, socket.gethostname())
+        grace_ms = round(settings.archive_grace_hours * MS_IN_HOUR)
+        exporter = Exporter(await Reader.open(session), files, index, leases, grace_ms=grace_ms, clock_ms=clock_ms)
+        eraser = ArchiveEraser(exporter, index, objects, leases)
+        directory, wanted = await Directory.open(session), await WantedChannels.open(session)
+        return cls(session, files, index, exporter, eraser, directory, wanted, clock_ms)
+
+    async def channel_ids(self) -> list[int]:
+        """Give the channels whose days are exported.
+
+        One for which a retention of its own is set stays in Cassandra: its lines are kept that long and no longer, or
+        for ever.
+
+        Raises:
+            StoreUnavailable: Cassandra cannot answer.
+        """
+        apart = {each.channel_id for each in await self.wanted.all() if each.retention_days is not None}
+        return [channel.channel_id for channel in await self.directory.channels() if channel.channel_id not in apart]
+
+    async def run(self) -> Exported:
+        """Export what is to be exported, and say so loudly when some of it has waited for days.
+
+        Raises:
+            StoreUnavailable: Cassandra or the archive cannot answer.
+        """
+        outcome = await self.exporter.run(await self.channel_ids())
+        if outcome.days or outcome.failed:
+            log.info("archive.run", days=outcome.days, lines=outcome.lines, failed=len(outcome.failed))
+        await self._warn(outcome)
+        return outcome
+
+    async def follow(self, every_seconds: float) -> None:
+        """Export what is to be exported, again and again, until cancelled."""
+        while True:
+            try:
+                await self.run()
+            except StoreUnavailable as error:
+                log.warning("archive.unavailable", reason=str(error), again_in_seconds=every_seconds)
+            except StoreError as error:
+                log.error("archive.failed", reason=str(error), again_in_seconds=every_seconds)
+            await asyncio.sleep(every_seconds)
+
+    async def standing(self) -> list[Standing]:
+        """Give how each channel stands.
+
+        Raises:
+            StoreUnavailable: Cassandra cannot answer.
+        """
+        logins = {channel.channel_id: channel.login for channel in await self.directory.channels()}
+        exported = set(await self.channel_ids())
+        found = []
+        for channel_id in sorted(exported | set(await self.index.channels())):
+            days = await self.index.days(channel_id)
+            due = tuple(await self.exporter.due(channel_id)) if channel_id in exported else ()
+            found.append(
+                Standing(
+                    channel_id,
+                    logins.get(channel_id, ""),
+                    len(days),
+                    sum(day.lines for day in days),
+                    sum(day.size for day in days),
+                    days[0].place if days else None,
+                    days[-1].place if days else None,
+                    due,
+                )
+            )
+        return found
+
+    async def _warn(self, outcome: Exported) -> None:
+        kept = (await Retention.of_tables(self.session)).seconds[CHANNEL.table]
+        for place, reason in outcome.failed.items():
+            closed_days = (self.clock_ms() - place.day_ms) / MS_IN_DAY - 1
+            if closed_days > _BEHIND_DAYS:
+                left = None if kept == FOR_EVER else round(kept / 86_400 - closed_days, 1)
+                log.error("archive.behind", day=str(place), reason=reason, days_until_it_expires=left)

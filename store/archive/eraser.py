@@ -1,0 +1,57 @@
+"""Erases users and channels from the archive: the files of their days are written anew without them, or removed.
+
+It may be stopped at any point and done again: what is erased already is not found again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from store.archive.exporter import Exporter, Shown
+from store.archive.index import ArchiveIndex
+from store.archive.lease import Leases
+from store.archive.objects import Objects, Place
+from store.errors import StoreUnavailable
+
+
+class ArchiveEraser:
+    """Erases from the files of the archive and from what is recorded of them."""
+
+    def __init__(self, exporter: Exporter, index: ArchiveIndex, objects: Objects, leases: Leases) -> None:
+        self._exporter = exporter
+        self._index = index
+        self._objects = objects
+        self._leases = leases
+
+    async def erase_user(self, user_id: int, shown: Shown) -> AsyncIterator[int]:
+        """Erase what stands in a user's log; yield for each day how many lines went.
+
+        Args:
+            user_id: whose.
+            shown: what stays of each line of a day in which the user has any.
+
+        Raises:
+            ArchiveError: a file is damaged.
+            StoreUnavailable: Cassandra or the archive cannot answer, or another works on a day; do it again.
+        """
+        for month in await self._index.user_months(user_id):
+            for day in await self._index.user_days(user_id, month):
+                yield await self._rewrite(day.place, shown)
+
+    async def erase_channel(self, channel_id: int, shown: Shown) -> AsyncIterator[int]:
+        """Erase the days of a channel; yield for each day how many lines went. Days that keep lines stay without them.
+
+        Raises:
+            ArchiveError: a file is damaged.
+            StoreUnavailable: as `erase_user`.
+        """
+        places = {day.place async for day in self._index.walk(channel_id, 0, 1 << 52, descending=False)}
+        places |= {place async for place in self._objects.places(channel_id)}
+        for place in sorted(places):
+            yield await self._rewrite(place, shown)
+
+    async def _rewrite(self, place: Place, shown: Shown) -> int:
+        async with self._leases.hold(place) as lease:
+            if lease is None:
+                raise StoreUnavailable(f"the archived day {place} is being exported; it is erased after that")
+            return await self._exporter.rewrite(place, shown, lease)

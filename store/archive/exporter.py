@@ -1,0 +1,238 @@
+"""Exports closed days: reads them out of Cassandra, stores them, reads them back, compares, and records them.
+
+May be stopped at any point, and run by many at once; what was begun is done again. Which lines a day has in the end is
+the same whoever exports it and however often.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import tempfile
+import time
+import zlib
+from collections.abc import AsyncIterator, Callable, Iterable
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+import structlog
+
+from store.archive import format as archived
+from store.archive.files import Files, whole
+from store.archive.format import Encoded, Encoder
+from store.archive.index import ArchivedDay, ArchiveIndex
+from store.archive.lease import Lease, Leases
+from store.archive.objects import Place
+from store.archive.table import HEAD_BYTES
+from store.errors import ArchiveDamaged, ArchiveUnavailable, StoreError, StoreUnavailable
+from store.keys import MS_IN_DAY
+from store.merging import merged
+from store.message import Message
+from store.reader import Log, Reader
+from store.shapes import CHANNEL
+
+log = structlog.get_logger(__name__)
+
+SETTLE_MS = 60_000
+"""A note of late lines is looked at so long after it was written, so that no clock is so far behind."""
+
+Shown = Callable[[Message], Message | None]
+"""From a message to what of it may be kept; None: nothing."""
+
+
+@dataclass(slots=True)
+class Exported:
+    """What a look for days came to.
+
+    Attributes:
+        days: how many were exported, also once more.
+        lines: how many lines those have.
+        failed: those that could not be, and why.
+        waiting: how many others hold.
+    """
+
+    days: int = 0
+    lines: int = 0
+    failed: dict[Place, str] = field(default_factory=dict)
+    waiting: int = 0
+
+
+class Exporter:
+    """Exports days of channels.
+
+    Args:
+        reader: of what is in Cassandra.
+        files: the archive.
+        index: what is known of it.
+        leases: keeps others away.
+        grace_ms: so long after its end a day is closed.
+        clock_ms: Unix milliseconds.
+        block_bytes: text in a block of a file.
+    """
+
+    def __init__(
+        self,
+        reader: Reader,
+        files: Files,
+        index: ArchiveIndex,
+        leases: Leases,
+        *,
+        grace_ms: int,
+        clock_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+        block_bytes: int = archived.BLOCK_BYTES,
+    ) -> None:
+        self._reader = reader
+        self._files = files
+        self._index = index
+        self._leases = leases
+        self._grace_ms = grace_ms
+        self._clock_ms = clock_ms
+        self._block_bytes = block_bytes
+
+    async def run(self, channel_ids: Iterable[int]) -> Exported:
+        """Export every closed day that is not in the archive, and those to which lines came late.
+
+        A day that cannot be exported holds up no other.
+
+        Raises:
+            StoreUnavailable: Cassandra, or the archive, cannot answer.
+        """
+        outcome = Exported()
+        for channel_id in channel_ids:
+            for place, noted in (await self.due(channel_id)).items():
+                await self._try(place, noted, outcome)
+        return outcome
+
+    async def due(self, channel_id: int) -> dict[Place, int | None]:
+        """Give the days of a channel that are to be exported, oldest first, and when late lines were noted.
+
+        Raises:
+            StoreUnavailable: Cassandra cannot answer.
+        """
+        now_ms = self._clock_ms()
+        closed_ms = (now_ms - self._grace_ms) // MS_IN_DAY * MS_IN_DAY
+        log_ = Log(CHANNEL, (channel_id,), None, closed_ms, newest_first=False)
+        there = {bucket.start_ms // MS_IN_DAY * MS_IN_DAY for bucket in await self._reader.buckets(log_)}
+        known = {day.place.day_ms for day in await self._index.days(channel_id)}
+        late = await self._index.late(channel_id)
+        ripe = {day: noted for day, noted in late.items() if day < closed_ms and noted // 1000 <= now_ms - SETTLE_MS}
+        return {Place(channel_id, day): ripe.get(day) for day in sorted(there - known | ripe.keys())}
+
+    async def export(self, place: Place, lease: Lease | None = None) -> int:
+        """Export a day, merged with what the archive has of it; give how many lines it has.
+
+        Raises:
+            ArchiveError: it cannot be; what the archive has of it is damaged.
+            StoreUnavailable: Cassandra or the archive cannot answer.
+        """
+        log_ = Log(CHANNEL, (place.channel_id,), place.day_ms, place.day_ms + MS_IN_DAY, newest_first=False)
+        sources = [self._reader.stream(log_)]
+        there = await self._files.objects.size(place) is not None
+        if there:
+            self._files.forget(place)
+            sources.append(self._files.messages(place, whole))
+        with tempfile.TemporaryFile(prefix="logstv-archive-") as body:
+            encoded = await self._encode(place, merged(sources, descending=False), body)
+            if not encoded.table.lines:
+                return 0
+            await self._store(place, encoded, body, lease)
+        await self._index.record(ArchivedDay.of(place, encoded), encoded.users)
+        return encoded.table.lines
+
+    async def rewrite(self, place: Place, shown: Shown, lease: Lease | None = None) -> int:
+        """Write a day anew with what may stay of its lines; give how many went. A day that keeps none is removed.
+
+        Raises:
+            ArchiveError: what the archive has of it is damaged.
+            StoreUnavailable: Cassandra or the archive cannot answer; doing it again is right.
+        """
+        gone, users = 0, set[int]()
+
+        async def kept() -> AsyncIterator[list[Message]]:
+            nonlocal gone
+            async for piece in self._files.messages(place, whole):
+                left = [stays for message in piece if (stays := shown(message)) is not None]
+                users.update(user for message in piece for user in message.users)
+                gone += len(piece) - len(left)
+                yield left
+
+        self._files.forget(place)
+        if await self._files.objects.size(place) is None:
+            await self._index.forget(place, users)  # whoever removed it was stopped before saying so
+            return 0
+        with tempfile.TemporaryFile(prefix="logstv-archive-") as body:
+            encoded = await self._encode(place, kept(), body)
+            if not encoded.table.lines:
+                await self._files.objects.delete(place)
+                self._files.forget(place)
+                await self._index.forget(place, users)
+                return gone
+            if encoded.table.generation != (await self._files.table(place)).generation:
+                await self._store(place, encoded, body, lease)
+        await self._index.record(ArchivedDay.of(place, encoded), encoded.users, users - encoded.users.keys())
+        return gone
+
+    async def _try(self, place: Place, noted: int | None, outcome: Exported) -> None:
+        try:
+            async with self._leases.hold(place) as lease:
+                if lease is None:
+                    outcome.waiting += 1
+                    return
+                lines = await self.export(place, lease)
+                if noted is not None:
+                    await self._index.settle(place, noted)
+        except StoreUnavailable:
+            raise
+        except StoreError as error:
+            log.error("archive.failed", day=str(place), reason=str(error))
+            outcome.failed[place] = str(error)
+        else:
+            log.info("archive.exported", day=str(place), lines=lines)
+            outcome.days += 1
+            outcome.lines += lines
+
+    async def _encode(self, place: Place, pieces: AsyncIterator[list[Message]], body: BinaryIO) -> Encoded:
+        encoder = Encoder(body, place.channel_id, self._block_bytes)
+        try:
+            async for piece in pieces:
+                await asyncio.to_thread(encoder.add, piece)
+            return await asyncio.to_thread(encoder.finish)
+        except OSError as error:
+            raise ArchiveUnavailable(
+                f"a day cannot be written to {tempfile.gettempdir()} on its way to the archive: {error.strerror}"
+            ) from error
+
+    async def _store(self, place: Place, encoded: Encoded, body: BinaryIO, lease: Lease | None) -> None:
+        if lease is not None:
+            lease.check()
+        await self._files.objects.put(place, archived.chunks(encoded, body))
+        self._files.forget(place)
+        await self._compare(place, encoded)
+
+    async def _compare(self, place: Place, encoded: Encoded) -> None:
+        """Read a file back as any reader of gzip would, and compare it with what was to be written."""
+        if await read_back(self._files, place) != (encoded.table.lines, encoded.table.digest, encoded.table.size):
+            raise ArchiveDamaged(f"what was stored of {place} is not what comes back; it is exported again")
+
+
+async def read_back(files: Files, place: Place) -> tuple[int, bytes, int]:
+    """Read a whole file as any reader of gzip would: give its lines, the digest of its text, and its size.
+
+    Raises:
+        ArchiveDamaged: it is missing, or no whole gzip file.
+        ArchiveUnavailable: it cannot be read.
+    """
+    inflate = zlib.decompressobj(zlib.MAX_WBITS | 16)
+    digest, lines, size, rest = hashlib.blake2b(digest_size=16), 0, 0, b""
+    async for piece in files.objects.pieces(place):
+        size += len(piece)
+        try:
+            text = await asyncio.to_thread(inflate.decompress, piece)
+        except zlib.error as error:
+            raise ArchiveDamaged(f"{place.path} is no gzip file: {error}") from error
+        digest.update(text)
+        lines += text.count(b"\n")
+        rest = inflate.unused_data
+    if not inflate.eof or rest or size < HEAD_BYTES:
+        raise ArchiveDamaged(f"{place.path} is no whole gzip file")
+    return lines, digest.digest(), size

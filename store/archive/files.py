@@ -1,0 +1,178 @@
+"""Reads archived days block by block, and checks every byte that it gives anything of.
+
+Which days and blocks are wanted is `store.archive.reader`'s to know.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable, Sequence
+
+from store.archive import format as archived
+from store.archive import table
+from store.archive.objects import Objects, Place
+from store.archive.table import Table
+from store.errors import ArchiveDamaged
+from store.message import Message
+
+_HEAD_GUESS = 8 * 1024
+_MOST_REMEMBERED = 128
+_MOST_AT_ONCE = 8
+"""Blocks in one read of a stream; a page begins with one."""
+_TRIES = 5
+
+Wanted = Callable[[Table], Sequence[int]]
+"""From a file's table to the numbers of the blocks that are wanted, ascending."""
+
+
+class _Replaced(Exception):
+    """The file may no longer be the one whose table we have."""
+
+    def __init__(self, why: ArchiveDamaged) -> None:
+        super().__init__(str(why))
+        self.why = why
+
+
+class Files:
+    """The files of archived days; remembers their tables."""
+
+    def __init__(self, objects: Objects) -> None:
+        self.objects = objects
+        self._tables: OrderedDict[Place, Table] = OrderedDict()
+
+    async def table(self, place: Place) -> Table:
+        """Give the table of a day's file.
+
+        Raises:
+            ArchiveDamaged: the file is missing, or its table is not as it was written.
+            ArchiveUnavailable: it cannot be read.
+        """
+        known = self._tables.get(place)
+        if known is not None:
+            self._tables.move_to_end(place)
+            return known
+        try:
+            start = await self.objects.start(place, _HEAD_GUESS)
+            length = table.head_length(start)
+            if length > len(start):
+                start = await self.objects.start(place, length)
+            found = table.read(start[:length])
+        except ArchiveDamaged as error:
+            raise _damaged(place, error) from error
+        self._tables[place] = found
+        while len(self._tables) > _MOST_REMEMBERED:
+            self._tables.popitem(last=False)
+        return found
+
+    def forget(self, place: Place) -> None:
+        """Forget the table of a file that may have been replaced."""
+        self._tables.pop(place, None)
+
+    async def messages(self, place: Place, wanted: Wanted, *, descending: bool = False) -> AsyncIterator[list[Message]]:
+        """Yield the messages of blocks of a day, a block at a time, in order.
+
+        A file that is replaced meanwhile is read on from the same line.
+
+        Args:
+            place: which day.
+            wanted: which blocks of it.
+            descending: the order.
+
+        Raises:
+            ArchiveDamaged: the file is missing, or not as it was written; what was yielded before is as it was.
+            ArchiveUnavailable: it cannot be read.
+        """
+        given: tuple[int, int] | None = None
+        for _ in range(_TRIES):
+            found = await self.table(place)
+            try:
+                async for piece in self._blocks(place, found, wanted(found), descending=descending):
+                    fresh = piece if given is None else [m for m in piece if _beyond(m, given, descending=descending)]
+                    if fresh:
+                        given = fresh[-1].position.order
+                        yield fresh
+            except _Replaced as replaced:
+                self.forget(place)
+                if (await self.table(place)).generation == found.generation:
+                    raise _damaged(place, replaced.why) from replaced
+            else:
+                return
+        raise ArchiveDamaged(f"the archived day {place} is replaced again and again; ask again in a moment", str(place))
+
+    async def raw(self, place: Place) -> AsyncIterator[bytes]:
+        """Yield the bytes of a day's file; each piece has been checked.
+
+        Raises:
+            ArchiveDamaged: the file is missing, not as it was written, or was replaced meanwhile.
+            ArchiveUnavailable: it cannot be read.
+        """
+        self.forget(place)
+        found = await self.table(place)
+        pending = await self.objects.start(place, found.head_bytes)
+        if table.read(pending) != found:
+            raise ArchiveDamaged(f"the archived day {place} was replaced while it was read", str(place))
+        for at in range(0, len(found.blocks), _MOST_AT_ONCE):
+            numbers = range(at, min(at + _MOST_AT_ONCE, len(found.blocks)))
+            try:
+                pieces = await self.objects.ranges(place, [_span(found, number) for number in numbers])
+                for number, piece in zip(numbers, pieces, strict=True):
+                    archived.check(found.blocks[number], _without_tail(found, number, piece))
+            except ArchiveDamaged as error:
+                raise _damaged(place, error) from error
+            yield pending + b"".join(pieces)
+            pending = b""
+
+    async def _blocks(
+        self, place: Place, found: Table, numbers: Sequence[int], *, descending: bool
+    ) -> AsyncIterator[list[Message]]:
+        ordered = numbers[::-1] if descending else numbers
+        at, at_once = 0, 1
+        while at < len(ordered):
+            group = ordered[at : at + at_once]
+            at, at_once = at + at_once, min(2 * at_once, _MOST_AT_ONCE)
+            spans = [_span(found, number) for number in group]
+            try:
+                pieces = await self.objects.ranges(place, spans)
+            except ArchiveDamaged as error:
+                raise _Replaced(error) from error
+            for number, piece in zip(group, pieces, strict=True):
+                try:
+                    messages = archived.decoded(found, number, _without_tail(found, number, piece), place.channel_id)
+                except ArchiveDamaged as error:
+                    raise _Replaced(error) from error
+                yield messages[::-1] if descending else messages
+                await asyncio.sleep(0)
+
+
+def _span(found: Table, number: int) -> tuple[int, int]:
+    """Give where a block lies; the end of the file goes with the last one, so that no byte is unchecked."""
+    block = found.blocks[number]
+    start = found.head_bytes + block.offset
+    is_last = number == len(found.blocks) - 1
+    return start, start + block.length + (len(found.tail) if is_last else 0)
+
+
+def _without_tail(found: Table, number: int, piece: bytes) -> bytes:
+    if number < len(found.blocks) - 1:
+        return piece
+    if piece[-len(found.tail) :] != found.tail:
+        raise ArchiveDamaged("its end is not as it was written")
+    return piece[: -len(found.tail)]
+
+
+def _beyond(message: Message, given: tuple[int, int], *, descending: bool) -> bool:
+    order = message.position.order
+    return order < given if descending else order > given
+
+
+def _damaged(place: Place, error: ArchiveDamaged) -> ArchiveDamaged:
+    return ArchiveDamaged(
+        f"the archived day {place} ({place.path}) cannot be read: {error}; `logstv archive verify` looks at all days",
+        str(place),
+    )
+
+
+def whole(found: Table) -> Sequence[int]:
+    """Ask for all blocks of a file."""
+    return range(len(found.blocks))

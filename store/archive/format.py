@@ -1,0 +1,208 @@
+"""The format of an archived day: one gzip file with the lines as Twitch sent them, as justlog writes it.
+
+The text is flushed in full about every 128 KiB, so a block of it can be inflated alone, and every gzip reader reads the
+whole. The same lines give the same bytes. The table at its head is `store.archive.table`'s.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from array import array
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import BinaryIO
+
+from store.archive import table
+from store.archive.table import Block, Table
+from store.errors import ArchiveDamaged, ArchiveError
+from store.keys import Position
+from store.message import Message
+
+BLOCK_BYTES = 128 * 1024
+"""Text in a block: the file is 3 % larger than one that cannot be entered, and a page inflates one or two."""
+
+_LEVEL = 6
+_COPIED_BYTES = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class UserLines:
+    """What a user has in a day: how many lines, and in which blocks."""
+
+    lines: int
+    blocks: list[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """An archived day, ready to be stored.
+
+    Attributes:
+        head: its first bytes.
+        table: what they say.
+        users: by id.
+    """
+
+    head: bytes
+    table: Table
+    users: dict[int, UserLines]
+
+
+class Encoder:
+    """Writes the lines of a day, in order, into a file.
+
+    Args:
+        body: takes what follows the head; must be empty, and readable too.
+        channel_id: whose lines they are.
+        block_bytes: text in a block.
+    """
+
+    def __init__(self, body: BinaryIO, channel_id: int, block_bytes: int = BLOCK_BYTES) -> None:
+        self._body = body
+        self._channel_id = channel_id
+        self._block_bytes = block_bytes
+        self._deflate = zlib.compressobj(_LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
+        self._digest = hashlib.blake2b(digest_size=16)
+        self._crc = 0
+        self._pending = bytearray()
+        self._times = [0, 0]
+        self._pending_lines = 0
+        self._blocks: list[Block] = []
+        self._users: dict[int, array[int]] = {}
+        self._odd: dict[int, tuple[int, int]] = {}
+        self._last: Position | None = None
+        self.lines = 0
+
+    def add(self, messages: Iterable[Message]) -> None:
+        """Add messages that lie beyond all before."""
+        for message in messages:
+            position = message.position
+            assert self._last is None or self._last < position
+            self._last = position
+            line = message.line
+            if _told_place(parsed(line, self._channel_id)) != position:
+                self._odd[self.lines] = position
+            if not self._pending_lines:
+                self._times[0] = position.sent_ms
+            self._times[1] = position.sent_ms
+            self._pending += line.encode("utf-8", "surrogateescape") + b"\n"
+            self._pending_lines += 1
+            self.lines += 1
+            for user in message.users:
+                self._users.setdefault(user, array("I")).append(len(self._blocks))
+            if len(self._pending) >= self._block_bytes:
+                self._end_block()
+
+    def finish(self) -> Encoded:
+        """End the body and write the head.
+
+        Raises:
+            ArchiveError: more lines do not say when they were sent than a head has room for.
+        """
+        if self._pending_lines:
+            self._end_block()
+        end = self._deflate.flush()
+        assert end == table.END
+        self._body.write(end)
+        try:
+            head, joined = table.written(self._digest.digest(), self._crc, self._blocks, self._odd, self._bytes_of)
+        except ValueError as error:
+            raise ArchiveError(f"the day cannot be archived: {error}; it stays in Cassandra") from error
+        found = table.read(head)
+        self._body.seek(0, 2)
+        self._body.write(found.tail[len(table.END) :])
+        users = {
+            user: UserLines(len(blocks), sorted({block // joined for block in blocks}))
+            for user, blocks in self._users.items()
+        }
+        return Encoded(head, found, users)
+
+    def _bytes_of(self, offset: int, length: int) -> bytes:
+        self._body.seek(offset)
+        return self._body.read(length)
+
+    def _end_block(self) -> None:
+        text = bytes(self._pending)
+        self._digest.update(text)
+        self._crc = zlib.crc32(text, self._crc)
+        piece = self._deflate.compress(text) + self._deflate.flush(zlib.Z_FULL_FLUSH)
+        offset = self._blocks[-1].offset + self._blocks[-1].length if self._blocks else 0
+        first_line = self.lines - self._pending_lines
+        check = table.block_check(piece)
+        first_ms, last_ms = self._times
+        self._blocks.append(
+            Block(offset, len(piece), len(text), first_line, self._pending_lines, first_ms, last_ms, check)
+        )
+        self._body.write(piece)
+        self._pending.clear()
+        self._pending_lines = 0
+
+
+def chunks(encoded: Encoded, body: BinaryIO) -> Iterator[bytes]:
+    """Yield the bytes of the whole file."""
+    yield encoded.head
+    body.seek(0)
+    while piece := body.read(_COPIED_BYTES):
+        yield piece
+
+
+def parsed(line: str, channel_id: int) -> Message:
+    """Give the message that a line of a channel's archived day tells of itself."""
+    return Message.parse(line, channel_id=channel_id)
+
+
+def decoded(head: Table, number: int, piece: bytes, channel_id: int) -> list[Message]:
+    """Give the messages of a block.
+
+    Args:
+        head: of the file.
+        number: of the block.
+        piece: its bytes.
+        channel_id: whose day it is.
+
+    Raises:
+        ArchiveDamaged: the bytes are not those that were written.
+    """
+    block = head.blocks[number]
+    lines = text_of(block, piece).split(b"\n")
+    if len(lines) != block.lines + 1 or lines[-1]:
+        raise ArchiveDamaged(f"block {number} does not hold the lines that it should")
+    found = []
+    for at, line in enumerate(lines[:-1], block.first_line):
+        message = parsed(line.decode("utf-8", "surrogateescape"), channel_id)
+        if at in head.odd:
+            sent_ms, low = head.odd[at]
+            message = replace(message, sent_ms=sent_ms, key_low=low)
+        found.append(message)
+    return found
+
+
+def check(block: Block, piece: bytes) -> None:
+    """Hold the bytes of a block against its table.
+
+    Raises:
+        ArchiveDamaged: they are not those that were written.
+    """
+    if len(piece) != block.length or table.block_check(piece) != block.check:
+        raise ArchiveDamaged(f"{block.length} bytes at {block.offset} are not those that were written")
+
+
+def text_of(block: Block, piece: bytes) -> bytes:
+    """Inflate a block.
+
+    Raises:
+        ArchiveDamaged: the bytes are not those that were written.
+    """
+    check(block, piece)
+    try:
+        text = zlib.decompressobj(-zlib.MAX_WBITS).decompress(piece)
+    except zlib.error as error:
+        raise ArchiveDamaged(f"{block.length} bytes at {block.offset} cannot be inflated") from error
+    if len(text) != block.text_bytes:
+        raise ArchiveDamaged(f"{block.length} bytes at {block.offset} inflate to something else")
+    return text
+
+
+def _told_place(message: Message) -> Position | None:
+    return None if message.sent_ms is None else message.position

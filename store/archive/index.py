@@ -1,0 +1,259 @@
+"""What Cassandra knows of the archive: which days are there, where each user's lines are, which days came late.
+
+All of it but the late days can be made again from the files; their format is `store.archive.format`'s.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cassandra.query import PreparedStatement
+
+from store.archive.format import Encoded, UserLines
+from store.archive.objects import Place
+from store.archive.table import packed_numbers, unpacked_numbers
+from store.keys import Width
+from store.session import Rows, Session
+
+_FIRST_ASKED, _MOST_ASKED = 8, 512
+_AT_ONCE = 64
+"""Writes under way together."""
+
+
+@dataclass(frozen=True, slots=True)
+class ArchivedDay:
+    """A day that is in the archive.
+
+    Attributes:
+        place: which.
+        lines: how many it has.
+        size: of its file, bytes.
+        digest: of its text.
+        generation: of its file.
+    """
+
+    place: Place
+    lines: int
+    size: int
+    digest: bytes
+    generation: bytes
+
+    @classmethod
+    def of(cls, place: Place, encoded: Encoded) -> ArchivedDay:
+        """Give what is recorded of a day that was encoded."""
+        table = encoded.table
+        return cls(place, table.lines, table.size, table.digest, table.generation)
+
+
+@dataclass(frozen=True, slots=True)
+class UserDay:
+    """What the archive holds of a user on a day of a channel.
+
+    Attributes:
+        place: which day.
+        lines: how many.
+        blocks: in which blocks of the file they are.
+        generation: of the file that they are blocks of.
+    """
+
+    place: Place
+    lines: int
+    blocks: tuple[int, ...]
+    generation: bytes
+
+
+class ArchiveIndex:
+    """The tables about the archive."""
+
+    def __init__(
+        self,
+        session: Session,
+        prepared: dict[str, PreparedStatement],
+        clock_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+    ) -> None:
+        self._session = session
+        self._prepared = prepared
+        self._clock_ms = clock_ms
+
+    @classmethod
+    async def open(cls, session: Session) -> ArchiveIndex:
+        """Prepare the statements.
+
+        Raises:
+            StoreError: a table is missing.
+            StoreUnavailable: Cassandra cannot answer.
+        """
+        return cls(session, {name: await session.prepare(cql) for name, cql in _statements(session).items()})
+
+    async def days(self, channel_id: int, from_ms: int = 0, to_ms: int = 1 << 52) -> list[ArchivedDay]:
+        """Give the archived days of a channel that start within `[from_ms, to_ms)`, oldest first.
+
+        Raises:
+            StoreUnavailable: Cassandra cannot answer.
+        """
+        rows = await self._ask("days", channel_id, from_ms, to_ms)
+        return [_day(channel_id, row) for row in reversed(rows)]
+
+    async def walk(self, channel_id: int, from_ms: int, to_ms: int, *, descending: bool) -> AsyncIterator[ArchivedDay]:
+        """Yield the archived days of a channel that start within `[from_ms, to_ms)`, in an order, some at a time.
+
+        Raises:
+            StoreUnavailable: Cassandra cannot answer.
+        """
+        asked, name = _FIRST_ASKED, "days_down" if descending else "days_up"
+        while True:
+            rows = await self._ask(name, channel_id, from_ms, to_ms, asked)
+            for row in rows:
+                yield _day(channel_id, row)
+            if len(rows) < asked:
+                return
+            last_ms = _ms(rows[-1][0])
+            from_ms, to_ms = (from_ms, last_ms) if descending else (last_ms + 1, to_ms)
+            asked = min(4 * asked, _MOST_ASKED)
+
+    async def day(self, place: Place) -> ArchivedDay | None:
+        """Give what is recorded of a day; None if it is not in the archive.
+
+        Raises:
+            StoreUnavailable: Cassandra cannot answer.
+        """
+        found = await self.days(place.channel_id, place.day_ms, place.day_ms + 1)
+        return found[0] if found else None
+
+    async def channels(self) -> list[int]:
+        """Give the channels that have archived days.
+
+        Raises:
+            StoreUnavailable: Cassandra cannot answer.
+        """
+        return [channel_id for (channel_id,) in await self._ask("channels")]
+
+    async def user_months(self, user_id: int, channel_id: int | None = None) -> list[int]:
+        """Give the months in which the archive holds something of a user, in a channel or in any, oldest first.
+
+        Raises:
+            StoreUnavailable: Cassandra cannot answer.
+        """
+        rows = await self._ask("user_months", user_id)
+        return sorted({_ms(month) for month, channel in rows if channel_id in (None, channel)})
+
+    async def user_days(self, user_id: int, month_ms: int, channel_id: int | None = None) -> list[UserDay]:
+        """Give where the lines of a user are in a month, in a channel or in any, oldest first.
+
+        Raises:
+            StoreUnavailable: Cassandra cannot answer.
+        """
+        if channel_id is None:
+            rows = await self._ask("user_days", user_id, month_ms)
+        else:
+            rows = await self._ask("channel_user_days", user_id, month_ms, channel_id)
+        found = [
+            UserDay(Place(channel, _ms(day)), lines, tuple(unpacked_numbers(blocks)), generation)
+            for channel, day, lines, blocks, generation in rows
+        ]
+        return sorted(found, key=lambda each: (each.place.day_ms, each.place.channel_id))
+
+    async def record(self, day: ArchivedDay, users: Mapping[int, UserLines], gone: Iterable[int] = ()) -> None:
+        """Record a day whose file is stored: first where its users' lines are, at last that it is there.
+
+        Args:
+            day: which.
+            users: what each user has in it.
+            gone: users who had something in it, and no longer have.
+
+        Raises:
+            StoreUnavailable: Cassandra cannot answer; recording it again is right.
+        """
+        month = Width.MONTH.start(day.place.day_ms)
+        place = (day.place.channel_id, day.place.day_ms)
+        pending: list[tuple[str, tuple[object, ...]]] = []
+        for user, lines in users.items():
+            blocks = packed_numbers(lines.blocks)
+            pending.append(("write_user", (user, month, *place, lines.lines, blocks, day.generation)))
+            pending.append(("write_month", (user, month, place[0])))
+        for at in range(0, len(pending), _AT_ONCE):
+            await asyncio.gather(*(self._ask(name, *values) for name, values in pending[at : at + _AT_ONCE]))
+        await self._ask("write_day", *place, day.lines, day.size, day.digest, day.generation, self._clock_ms())
+        for user in gone:
+            await self._forget_user(user, month, day.place)
+
+    async def forget(self, place: Place, users: Iterable[int]) -> None:
+        """Take a day whose file was removed out of the tables.
+
+        Args:
+            place: which.
+            users: who had something in it.
+
+        Raises:
+            StoreUnavailable: Cassandra cannot answer; doing it again is right.
+        """
+        for user in users:
+            await self._forget_user(user, Width.MONTH.start(place.day_ms), place)
+        await self._ask("forget_day", place.channel_id, place.day_ms)
+
+    async def late(self, channel_id: int) -> dict[int, int]:
+        """Give the days of a channel to which lines came late, by their start, and when that was noted.
+
+        Raises:
+            StoreUnavailable: Cassandra cannot answer.
+        """
+        return {_ms(day): noted for day, noted in await self._ask("late", channel_id)}
+
+    async def settle(self, place: Place, noted: int) -> None:
+        """Say that what had come late up to a time (Unix microseconds) is in the archive.
+
+        Raises:
+            StoreUnavailable: Cassandra cannot answer; saying it again is right.
+        """
+        await self._ask("settle", noted, place.channel_id, place.day_ms)
+
+    async def _forget_user(self, user: int, month: int, place: Place) -> None:
+        await self._ask("forget_user", user, month, place.channel_id, place.day_ms)
+        if not await self._ask("channel_user_days", user, month, place.channel_id):
+            await self._ask("forget_month", user, month, place.channel_id)
+
+    async def _ask(self, name: str, *values: object) -> Rows:
+        return await self._session.execute(self._prepared[name].bind(values))
+
+
+def _day(channel_id: int, row: tuple[Any, ...]) -> ArchivedDay:
+    day, lines, size, digest, generation = row
+    return ArchivedDay(Place(channel_id, _ms(day)), lines, size, digest, generation)
+
+
+def _ms(moment: dt.datetime) -> int:
+    return round(moment.replace(tzinfo=dt.UTC).timestamp() * 1000)
+
+
+def _statements(session: Session) -> dict[str, str]:
+    days, late = session.table("archived_days"), session.table("late_days")
+    blocks, months = session.table("archived_user_blocks"), session.table("archived_user_months")
+    select_days = (
+        f"SELECT day, lines, bytes, digest, generation FROM {days} WHERE channel_id = ? AND day >= ? AND day < ?"
+    )
+    of_day = "user_id = ? AND month = ? AND channel_id = ? AND day = ?"
+    columns = "channel_id, day, lines, blocks, generation"
+    return {
+        "days": select_days,
+        "channels": f"SELECT DISTINCT channel_id FROM {days}",
+        "days_down": f"{select_days} ORDER BY day DESC LIMIT ?",
+        "days_up": f"{select_days} ORDER BY day ASC LIMIT ?",
+        "write_day": f"INSERT INTO {days} (channel_id, day, lines, bytes, digest, generation, exported) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?)",
+        "forget_day": f"DELETE FROM {days} WHERE channel_id = ? AND day = ?",
+        "user_days": f"SELECT {columns} FROM {blocks} WHERE user_id = ? AND month = ?",
+        "channel_user_days": f"SELECT {columns} FROM {blocks} WHERE user_id = ? AND month = ? AND channel_id = ?",
+        "write_user": f"INSERT INTO {blocks} (user_id, month, channel_id, day, lines, blocks, generation) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?)",
+        "forget_user": f"DELETE FROM {blocks} WHERE {of_day}",
+        "user_months": f"SELECT month, channel_id FROM {months} WHERE user_id = ?",
+        "write_month": f"INSERT INTO {months} (user_id, month, channel_id) VALUES (?, ?, ?)",
+        "forget_month": f"DELETE FROM {months} WHERE user_id = ? AND month = ? AND channel_id = ?",
+        "late": f"SELECT day, noted FROM {late} WHERE channel_id = ?",
+        "settle": f"DELETE FROM {late} USING TIMESTAMP ? WHERE channel_id = ? AND day = ?",
+    }

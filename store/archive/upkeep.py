@@ -1,0 +1,164 @@
+"""Looks after the archive: reads every file against what is recorded of it, and records anew what the files say."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import io
+import tempfile
+import zlib
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+
+from store.archive import format as archived
+from store.archive import table
+from store.archive.exporter import read_back
+from store.archive.files import Files, whole
+from store.archive.format import Encoder, UserLines
+from store.archive.index import ArchivedDay, ArchiveIndex
+from store.archive.objects import Place
+from store.archive.table import Table
+from store.errors import ArchiveDamaged, ArchiveError, LineError
+from store.keys import MS_IN_DAY
+from store.message import Message
+
+_BLOCKS_AT_ONCE = 8
+_LONGEST_LINE = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What was found of a day: what is wrong with it, or None; and how many lines it has."""
+
+    place: Place
+    problem: str | None
+    lines: int = 0
+
+
+async def verify(files: Files, index: ArchiveIndex, channel_id: int | None = None) -> AsyncIterator[Finding]:
+    """Read every file, of a channel or of all, and yield what was found; every byte of a file is looked at.
+
+    Raises:
+        StoreUnavailable: the archive or Cassandra cannot answer.
+    """
+    places = {place async for place in files.objects.places(channel_id)}
+    channels = {place.channel_id for place in places} | ({channel_id} if channel_id is not None else set())
+    channels |= set(await index.channels()) if channel_id is None else set()
+    for channel in sorted(channels):
+        recorded = {day.place: day for day in await index.days(channel)}
+        for place in sorted(recorded.keys() | {place for place in places if place.channel_id == channel}):
+            yield await _verified(files, place, recorded.get(place))
+
+
+async def _verified(files: Files, place: Place, recorded: ArchivedDay | None) -> Finding:
+    files.forget(place)
+    try:
+        found = await files.table(place)
+        read = await read_back(files, place)
+        await _check_blocks(files, place, found)
+    except ArchiveDamaged as error:
+        return Finding(place, str(error))
+    if read != (found.lines, found.digest, found.size):
+        return Finding(place, "it does not hold the text that its table says")
+    if recorded is None:
+        return Finding(place, "it is not recorded: `logstv archive reindex` records it", found.lines)
+    if recorded.generation != found.generation:
+        return Finding(place, "it is not the file that was recorded: `logstv archive reindex` records it", found.lines)
+    return Finding(place, None, found.lines)
+
+
+async def _check_blocks(files: Files, place: Place, found: Table) -> None:
+    numbers = range(len(found.blocks))
+    for at in range(0, len(numbers), _BLOCKS_AT_ONCE):
+        blocks = found.blocks[at : at + _BLOCKS_AT_ONCE]
+        start = found.head_bytes
+        spans = [(start + block.offset, start + block.offset + block.length) for block in blocks]
+        for block, piece in zip(blocks, await files.objects.ranges(place, spans), strict=True):
+            await asyncio.to_thread(archived.text_of, block, piece)
+
+
+async def reindex(files: Files, index: ArchiveIndex, channel_id: int | None = None) -> AsyncIterator[Finding]:
+    """Record what the files say, of a channel or of all; one that another wrote is given a table of its own first.
+
+    Yields what became of each.
+
+    Raises:
+        StoreUnavailable: the archive or Cassandra cannot answer.
+    """
+    async for place in files.objects.places(channel_id):
+        try:
+            yield Finding(place, None, await _recorded(files, index, place))
+        except ArchiveError as error:
+            yield Finding(place, str(error))
+
+
+async def _recorded(files: Files, index: ArchiveIndex, place: Place) -> int:
+    files.forget(place)
+    if not (await files.objects.start(place, len(table.FIXED))).startswith(table.FIXED):
+        return await _adopted(files, index, place)
+    users: dict[int, tuple[int, set[int]]] = {}
+    found = await files.table(place)
+    firsts = [block.first_line for block in found.blocks]
+    number, line = 0, 0
+    async for piece in files.messages(place, whole):
+        for message in piece:
+            while number + 1 < len(firsts) and firsts[number + 1] <= line:
+                number += 1
+            for user in message.users:
+                count, blocks = users.get(user, (0, set()))
+                users[user] = count + 1, blocks | {number}
+            line += 1
+    told = {user: UserLines(count, sorted(blocks)) for user, (count, blocks) in users.items()}
+    day = ArchivedDay(place, found.lines, found.size, found.digest, found.generation)
+    await index.record(day, told)
+    return found.lines
+
+
+async def _adopted(files: Files, index: ArchiveIndex, place: Place) -> int:
+    """Write a file that justlog wrote in our format, at the same place."""
+    packed = b"".join([piece async for piece in files.objects.pieces(place)])
+    with tempfile.TemporaryFile(prefix="logstv-archive-") as body:
+        encoded = await asyncio.to_thread(_encoded, packed, place, body)
+        await files.objects.put(place, archived.chunks(encoded, body))
+    files.forget(place)
+    await index.record(ArchivedDay.of(place, encoded), encoded.users)
+    return encoded.table.lines
+
+
+def _encoded(packed: bytes, place: Place, body: io.BufferedRandom) -> archived.Encoded:
+    messages: dict[tuple[int, int], Message] = {}
+    strays = 0
+    for line in _lines(packed, place):
+        message = message_of(line, place)
+        if message is None:
+            strays += bool(line)
+        else:
+            messages[message.position.order] = message
+    if strays:
+        raise ArchiveError(f"{place.path} holds {strays:,} lines that have no place on that day; it was left as it is")
+    encoder = Encoder(body, place.channel_id)
+    encoder.add(messages[order] for order in sorted(messages))
+    return encoder.finish()
+
+
+def _lines(packed: bytes, place: Place) -> Iterator[str]:
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(packed)) as text:
+            for line in text:
+                yield line.rstrip(b"\r\n").decode("utf-8", "surrogateescape")
+    except (OSError, EOFError, zlib.error) as error:
+        raise ArchiveDamaged(f"{place.path} cannot be read: {error}") from error
+
+
+def message_of(line: str, place: Place) -> Message | None:
+    """Give the message of a line of another's file; None if it has no place in that day."""
+    if not line or len(line) > _LONGEST_LINE:
+        return None
+    try:
+        message = Message.parse(line, channel_id=place.channel_id)
+    except LineError:
+        return None
+    inside = message.unstorable is None and message.channel_id == place.channel_id
+    if not inside or not place.day_ms <= message.position.sent_ms < place.day_ms + MS_IN_DAY:
+        return None
+    return message

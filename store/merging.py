@@ -1,0 +1,48 @@
+"""Merges streams of messages that are in order into one, in which what several of them hold stands once."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+
+from store.message import Message
+
+
+async def merged(sources: Sequence[AsyncIterator[list[Message]]], *, descending: bool) -> AsyncIterator[list[Message]]:
+    """Yield what the sources hold, in order, each message once; of two that share a place, the first source's.
+
+    Args:
+        sources: each in order.
+        descending: the order of all.
+    """
+    ahead: list[list[Message]] = [[] for _ in sources]
+    ended = [False] * len(sources)
+    sign = -1 if descending else 1
+
+    def order(message: Message) -> tuple[int, int]:
+        sent_ms, low = message.position.order
+        return sign * sent_ms, sign * low
+
+    while True:
+        for at, source in enumerate(sources):
+            while not ahead[at] and not ended[at]:
+                piece = await anext(source, None)
+                ended[at] = piece is None
+                ahead[at] = piece or []
+        left = [piece for piece in ahead if piece]
+        if not left:
+            return
+        if len(left) == 1 and sum(not end for end in ended) <= 1:
+            at = next(at for at, piece in enumerate(ahead) if piece)
+            yield ahead[at]
+            ahead[at] = []
+            continue
+        # All up to the nearest end of what is ahead is known to be complete.
+        far = min(order(piece[-1]) for piece in left)
+        found: dict[tuple[int, int], Message] = {}
+        for at, piece in enumerate(ahead):
+            count = 0
+            while count < len(piece) and order(piece[count]) <= far:
+                found.setdefault(order(piece[count]), piece[count])
+                count += 1
+            ahead[at] = piece[count:]
+        yield [found[place] for place in sorted(found)]

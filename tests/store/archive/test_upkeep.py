@@ -1,0 +1,181 @@
+from __future__ import annotations
+
+import gzip
+from collections import Counter
+
+import pytest
+from support.tiers import CHANNELS, DAYS, HORIZON_MS, NOW_MS, USERS, chat, expire, start_of, tiers
+
+from store.archive import upkeep
+from store.archive.eraser import ArchiveEraser
+from store.archive.objects import Place
+from store.errors import StoreUnavailable
+from store.keys import MS_IN_DAY, Width
+from store.reader import Log
+from store.retention import Retention
+from store.shapes import CHANNEL, CHANNEL_USER, USER
+from store.writer import Writer
+
+
+@pytest.fixture
+async def exported(store):
+    said = chat(6, seed=21)
+    await (await Writer.open(store.session, Retention.of(0))).write(said)
+    both = await tiers(store, horizon_ms=NOW_MS)
+    await (await both.exporter()).run(CHANNELS)
+    await expire(store, said, NOW_MS)
+    return both, said
+
+
+async def lines_of(both, shape, key) -> list[str]:
+    log = Log(shape, key, newest_first=False)
+    return [message.line async for piece in both.reader.stream(log) for message in piece]
+
+
+def wanted(said, keep) -> list[str]:
+    return [message.line for message in sorted(said, key=lambda m: m.position.order) if keep(message)]
+
+
+async def test_verify_finds_what_is_damaged_missing_and_not_recorded(exported):
+    both, said = exported
+    found = [each async for each in upkeep.verify(both.files, both.index)]
+    assert [each.problem for each in found] == [None] * len(CHANNELS) * len(DAYS)
+    assert sum(each.lines for each in found) == len(said)
+    damaged, missing, strange, older = (Place(CHANNELS[0], start_of(day)) for day in DAYS[:4])
+    packed = bytearray(b"".join([piece async for piece in both.objects.pieces(damaged)]))
+    packed[len(packed) // 2] ^= 1
+    await both.objects.put(damaged, iter([bytes(packed)]))
+    await both.objects.delete(missing)
+    await both.index.forget(strange, [])
+    again = [piece async for piece in both.objects.pieces(Place(CHANNELS[0], start_of(DAYS[5])))]
+    await both.objects.put(older, iter(again))
+    problems = {each.place: each.problem async for each in upkeep.verify(both.files, both.index) if each.problem}
+    assert problems.keys() == {damaged, missing, strange, older}
+    assert "cannot be read" in problems[damaged] or "no gzip" in problems[damaged]
+    assert "has no 9001/2023/12/31" in problems[missing]
+    assert "not recorded" in problems[strange]
+    assert "not the file that was recorded" in problems[older]
+    of_one = [each async for each in upkeep.verify(both.files, both.index, CHANNELS[1])]
+    assert {each.place.channel_id for each in of_one} == {CHANNELS[1]}
+
+
+async def test_the_archive_alone_gives_its_index_again(exported, store):
+    both, said = exported
+    tables = ("archived_days", "archived_user_blocks", "archived_user_months")
+    before = {}
+    for table in tables:
+        rows = await store.session.execute(f"SELECT * FROM {store.session.table(table)}")
+        before[table] = sorted(tuple(v for v in row if table != "archived_days" or v != row[4]) for row in rows)
+        await store.session.execute(f"TRUNCATE {store.session.table(table)}")
+    assert await lines_of(both, USER, (USERS[0],)) == []
+    found = [each async for each in upkeep.reindex(both.files, both.index)]
+    assert sum(each.lines for each in found) == len(said)
+    for shape, key, keep in (
+        (CHANNEL, (CHANNELS[0],), lambda m: m.channel_id == CHANNELS[0]),
+        (CHANNEL_USER, (CHANNELS[1], USERS[1]), lambda m: (m.channel_id, m.author_id) == (CHANNELS[1], USERS[1])),
+        (USER, (USERS[0],), lambda m: m.author_id == USERS[0]),
+    ):
+        assert await lines_of(both, shape, key) == wanted(said, keep)
+    for table in tables[1:]:
+        assert sorted(await store.session.execute(f"SELECT * FROM {store.session.table(table)}")) == before[table]
+
+
+async def test_a_file_that_justlog_wrote_is_taken_in(exported):
+    both, said = exported
+    mine = Place(CHANNELS[0], start_of(DAYS[0]))
+    of_day = [m for m in said if m.channel_id == CHANNELS[0] and m.sent_ms // MS_IN_DAY * MS_IN_DAY == mine.day_ms]
+    text = "".join(message.line + "\n" for message in of_day).encode()
+    await both.objects.put(mine, iter([gzip.compress(text)]))
+    assert [each.problem async for each in upkeep.reindex(both.files, both.index, CHANNELS[0])] == [None] * len(DAYS)
+    assert await lines_of(both, CHANNEL, (CHANNELS[0],)) == wanted(said, lambda m: m.channel_id == CHANNELS[0])
+    await both.objects.put(mine, iter([gzip.compress(text + b"PING :of another day\n")]))
+    problems = [each.problem async for each in upkeep.reindex(both.files, both.index, CHANNELS[0]) if each.problem]
+    assert problems == [f"{mine.path} holds 1 lines that have no place on that day; it was left as it is"]
+
+
+async def eraser_of(both) -> ArchiveEraser:
+    exporter = await both.exporter()
+    return ArchiveEraser(exporter, both.index, both.objects, exporter._leases)
+
+
+async def test_a_user_is_erased_from_every_day(exported):
+    both, said = exported
+    gone = [count async for count in (await eraser_of(both)).erase_user(
+        USERS[0], lambda message: None if USERS[0] in message.users else message
+    )]  # fmt: skip
+    assert sum(gone) == len([message for message in said if message.author_id == USERS[0]])
+    assert await both.index.user_months(USERS[0]) == []
+    assert await lines_of(both, USER, (USERS[0],)) == []
+    for channel_id in CHANNELS:
+        left = wanted(said, lambda m, c=channel_id: m.channel_id == c and m.author_id != USERS[0])
+        assert await lines_of(both, CHANNEL, (channel_id,)) == left
+        for place in [place async for place in both.objects.places(channel_id)]:
+            text = gzip.decompress(b"".join([piece async for piece in both.objects.pieces(place)]))
+            assert f"user-id={USERS[0]}".encode() not in text
+    assert await lines_of(both, USER, (USERS[1],)) == wanted(said, lambda m: m.author_id == USERS[1])
+    assert [count async for count in (await eraser_of(both)).erase_user(USERS[0], lambda message: message)] == []
+
+
+async def test_a_channel_is_erased_also_when_that_was_broken_off(exported):
+    both, said = exported
+    begun = (await eraser_of(both)).erase_channel(CHANNELS[0], lambda _: None)
+    await anext(begun)
+    await begun.aclose()
+    # Stopped between the removal of a file and of what is recorded of it.
+    await both.objects.delete(Place(CHANNELS[0], start_of(DAYS[4])))
+    gone = [count async for count in (await eraser_of(both)).erase_channel(CHANNELS[0], lambda _: None)]
+    assert len(gone) == len(DAYS) - 1
+    assert [place async for place in both.objects.places(CHANNELS[0])] == []
+    assert await both.index.days(CHANNELS[0]) == []
+    assert await lines_of(both, CHANNEL, (CHANNELS[0],)) == []
+    assert await lines_of(both, USER, (USERS[0],)) == wanted(
+        said, lambda m: m.author_id == USERS[0] and m.channel_id == CHANNELS[1]
+    )
+
+
+async def test_a_day_that_is_being_exported_is_erased_after_that(exported):
+    both, _ = exported
+    exporter, eraser = await both.exporter(), await eraser_of(both)
+    async with exporter._leases.hold(Place(CHANNELS[0], start_of(DAYS[0]))):
+        with pytest.raises(StoreUnavailable, match="is being exported"):
+            await anext(eraser.erase_channel(CHANNELS[0], lambda _: None))
+
+
+async def test_counts_go_over_both_tiers(store):
+    said = chat(6, seed=22)
+    await (await Writer.open(store.session, Retention.of(0))).write(said)
+    both = await tiers(store)
+    await (await both.exporter()).run(CHANNELS)
+    await expire(store, said, HORIZON_MS - MS_IN_DAY)
+    counts = await type(store.counts).open(store.session, both.reader)
+    statistics = await type(store.statistics).open(store.session, both.reader)
+    activity = await type(store.activity).open(store.session, both.reader)
+    for (shape, key), newest_first in zip(
+        ((CHANNEL, (CHANNELS[0],)), (CHANNEL_USER, (CHANNELS[0], USERS[0])), (USER, (USERS[1],))),
+        (True, False, True),
+        strict=True,
+    ):
+        log = Log(shape, key, newest_first=newest_first)
+        mine = [m async for piece in both.reader.stream(log) for m in piece]
+        assert await counts.of(log) == len(mine) > 20
+        part = Log(shape, key, mine[3].sent_ms if not newest_first else mine[-4].sent_ms + 1, None, newest_first)
+        in_part = [m async for piece in both.reader.stream(part) for m in piece]
+        assert await counts.of(part) == len(in_part)
+        for skipped in (1, 5, len(mine) // 2, len(mine) - 1):
+            page = await both.reader.page(log, limit=3, cursor=await counts.skip(log, skipped))
+            assert page.messages == mine[skipped : skipped + 3]
+        assert await counts.skip(log, len(mine) + 1) is None
+        drawn = {(await counts.any_line(log)).position for _ in range(40)}
+        assert drawn <= {m.position for m in mine}
+        assert {True, False} == {position.sent_ms < HORIZON_MS for position in drawn}
+    log = Log(CHANNEL, (CHANNELS[0],), start_of(DAYS[2]), start_of(DAYS[-1]), newest_first=False)
+    mine = [m async for piece in both.reader.stream(log) for m in piece]
+    assert (await statistics.chatters(log)).lines == len(mine)
+    found = await activity.count(CHANNEL, log.key, log.from_ms, log.to_ms, by=Width.DAY, budget_seconds=600)
+    assert found.types.total() == len(mine)
+    assert sorted(found.periods) == [start_of(day) for day in DAYS[2:-1]]
+    assert {user: chatter.messages for user, chatter in found.chatters.items()} == Counter(m.author_id for m in mine)
+    of_user = await activity.count(
+        CHANNEL_USER, (CHANNELS[0], USERS[0]), log.from_ms, log.to_ms, by=Width.DAY, budget_seconds=600
+    )
+    assert of_user.chatters[USERS[0]].messages == len([m for m in mine if m.author_id == USERS[0]])
