@@ -14,12 +14,14 @@ import asyncio
 from collections.abc import Iterable
 
 from store import moderation
+from store.archive.archive import Archive
 from store.buckets import Bucket
 from store.deletions import Delete, Deletions
 from store.directory import Directory
 from store.erasing import Erased, Eraser, Erasure
 from store.keys import MS_IN_HOUR
 from store.message import Message
+from store.opted_out import STILL_OUT, OptedOut
 from store.optouts import Kind
 from store.reader import Log, Reader
 from store.removals import Moderation
@@ -37,7 +39,39 @@ async def erasers_of(session: Session) -> list[Eraser]:
         StoreError: a table is missing.
         StoreUnavailable: Cassandra cannot answer.
     """
-    return [await Lines.open(session)]
+    # The tables first: what is exported after that has nothing of theirs.
+    erasers: list[Eraser] = [await Lines.open(session)]
+    if session.settings.archive_url:
+        erasers.append(Archived(await Archive.open(session, session.settings)))
+    return erasers
+
+
+class Archived:
+    """Erases from the days in the archive, which are written anew without the lines."""
+
+    name = "archive"
+
+    def __init__(self, archive: Archive) -> None:
+        self._archive = archive
+
+    async def erase(self, erasure: Erasure) -> Erased:
+        """Erase.
+
+        Raises:
+            ArchiveError: a file is damaged.
+            LeaseLost: another does it.
+            StoreUnavailable: Cassandra or the archive cannot answer; beginning again is right.
+        """
+        until_ms = STILL_OUT if erasure.is_out else erasure.through_ms
+        if erasure.kind is Kind.USER:
+            logins = dict.fromkeys(erasure.logins, until_ms)
+            days = self._archive.eraser.erase_user(erasure.id, OptedOut({erasure.id: until_ms}, logins=logins).shown)
+        else:
+            shown = OptedOut(channels={erasure.id: until_ms}).shown
+            days = self._archive.eraser.erase_channel(erasure.id, shown)
+        async for lines in days:
+            await erasure.found(lines)
+        return Erased.WHOLLY
 
 
 class Lines:
