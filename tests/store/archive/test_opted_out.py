@@ -1,0 +1,63 @@
+"""Who has opted out is not shown from the archive, and is erased from it by the same job as from the tables."""
+
+from __future__ import annotations
+
+import gzip
+from types import SimpleNamespace
+
+import pytest
+from support.tiers import CHANNELS, NOW_MS, USERS, chat, expire, tiers
+
+from store.archive.eraser import ArchiveEraser
+from store.erasers import Archived
+from store.erasing import Erased, Erasure
+from store.opted_out import STILL_OUT, OptedOut
+from store.optouts import Kind
+from store.reader import Log
+from store.retention import Retention
+from store.shapes import CHANNEL
+from store.tiers import TieredReader
+from store.writer import Writer
+
+OUT = OptedOut({USERS[0]: STILL_OUT})
+
+
+@pytest.fixture
+async def exported(store):
+    said = chat(6, seed=23)
+    await (await Writer.open(store.session, Retention.of(0))).write(said)
+    both = await tiers(store, horizon_ms=NOW_MS)
+    await (await both.exporter()).run(CHANNELS)
+    await expire(store, said, NOW_MS)
+    return both, said
+
+
+def shown(said, channel_id: int) -> list[str]:
+    found = [message for message in said if message.channel_id == channel_id and USERS[0] not in message.users]
+    return [message.line for message in sorted(found, key=lambda message: message.position.order)]
+
+
+async def test_lines_of_who_is_out_are_left_out_of_pages_and_streams(exported):
+    both, said = exported
+    reader = TieredReader(both.reader.hot, both.reader.cold, both.horizon, lambda: OUT)
+    log = Log(CHANNEL, (CHANNELS[0],), newest_first=False)
+    assert [message.line async for piece in reader.stream(log) for message in piece] == shown(said, CHANNELS[0])
+    page = await reader.page(log, limit=5)
+    assert [message.line for message in page.messages] == shown(said, CHANNELS[0])[:5]
+
+
+async def test_the_job_erases_the_archive_too(exported):
+    both, _ = exported
+    exporter, found = await both.exporter(), []
+
+    async def take_note(lines: int) -> None:
+        found.append(lines)
+
+    archive = SimpleNamespace(eraser=ArchiveEraser(exporter, both.index, both.objects, exporter._leases))
+    erasure = Erasure(Kind.USER, USERS[0], frozenset(), NOW_MS, is_out=True, found=take_note)
+    assert await Archived(archive).erase(erasure) is Erased.WHOLLY
+    assert sum(found) > 0
+    for channel_id in CHANNELS:
+        for place in [place async for place in both.objects.places(channel_id)]:
+            text = gzip.decompress(b"".join([piece async for piece in both.objects.pieces(place)]))
+            assert f"user-id={USERS[0]}".encode() not in text
