@@ -32,6 +32,9 @@ bench: $(VENV)/dev  ## Measure; prints numbers and writes them to bench/results.
 	@$(BIN)/python -m bench.pages $(ARGS)
 	@$(BIN)/python -m bench.ingest $(ARGS)
 
+drills: $(VENV)/dev  ## Break things under load, and count what is missing; about half an hour.
+	@for drill in kill_worker flaky_chat workers nodes outage soak; do $(BIN)/python -m bench.drills.$$drill || exit 1; done
+
 lock: $(VENV)/dev  ## Choose the newest versions that pyproject.toml allows.
 	@$(BIN)/pip install --quiet uv
 	@$(BIN)/uv pip compile --quiet --universal --upgrade --no-header --no-emit-index-url --generate-hashes \

@@ -9,7 +9,7 @@ import time
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.problems import answer
+from app.problems import shaped
 
 _MOST_QUERY = 4096
 _MOST_PATH = 8192
@@ -39,7 +39,7 @@ class Limits:
             refused = _too_long(scope) or self._too_often(scope)
             if refused is not None:
                 status, code, title, detail, headers = refused
-                await answer(status, code, title, detail, headers)(scope, receive, send)
+                await shaped(scope, status, code, title, detail, headers)(scope, receive, send)
                 return
         await self._app(scope, receive, send)
 

@@ -14,6 +14,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
+from starlette.types import Scope
 
 from app.errors import BadRequest, Problem
 from app.json import dump
@@ -58,12 +59,12 @@ class ProblemBody(BaseModel):
 def declared(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Say for OpenAPI that a route may answer with these problems."""
     return {
-        status: {"description": _MEANINGS[status], "content": {MEDIA_TYPE: {"schema": {"$ref": _SCHEMA}}}}
+        status: {"description": MEANINGS[status], "content": {MEDIA_TYPE: {"schema": {"$ref": _SCHEMA}}}}
         for status in statuses
     }
 
 
-_MEANINGS = {
+MEANINGS = {
     400: "It makes no sense",
     403: "Not allowed",
     404: "Not there",
@@ -85,12 +86,12 @@ def answer(status: int, code: str, title: str, detail: str, headers: dict[str, s
     return Response(dump(body), status, media_type=MEDIA_TYPE, headers=more)
 
 
-def _shaped(
-    request: Request, status: int, code: str, title: str, detail: str, headers: dict[str, str] | None = None
+def shaped(
+    scope: Scope, status: int, code: str, title: str, detail: str, headers: dict[str, str] | None = None
 ) -> Response:
     """Give the answer of a problem in the shape that the request's route has."""
     found = answer(status, code, title, detail, headers)
-    shape: ErrorShape | None = request.scope.get(ERROR_SHAPE)
+    shape: ErrorShape | None = scope.get(ERROR_SHAPE)
     if shape is None:
         return found
     body, media_type = shape(status, code, detail)
@@ -112,11 +113,11 @@ def install(app: FastAPI) -> None:
 async def _problem(request: Request, error: Exception) -> Response:
     assert isinstance(error, Problem)
     again = {} if error.retry_seconds is None else {"retry-after": str(error.retry_seconds)}
-    return _shaped(request, error.status, error.code, error.title, error.detail, again)
+    return shaped(request.scope, error.status, error.code, error.title, error.detail, again)
 
 
 async def _cursor(request: Request, error: Exception) -> Response:
-    return _shaped(request, 400, "invalid_cursor", "The cursor cannot be used", str(error))
+    return shaped(request.scope, 400, "invalid_cursor", "The cursor cannot be used", str(error))
 
 
 async def _validation(request: Request, error: Exception) -> Response:
@@ -138,11 +139,13 @@ async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if error.status_code == 404:
         detail = f"nothing is at {request.url.path}; /docs lists the routes"
-        return _shaped(request, 404, "not_found", "There is no such thing", detail)
+        return shaped(request.scope, 404, "not_found", "There is no such thing", detail)
     if error.status_code == 405:
         detail = f"{request.method} is not answered at {request.url.path}"
-        return _shaped(request, 405, "method_not_allowed", "Not with this method", detail, dict(error.headers or {}))
-    return _shaped(request, error.status_code, "invalid_request", "The request makes no sense", str(error.detail))
+        return shaped(
+            request.scope, 405, "method_not_allowed", "Not with this method", detail, dict(error.headers or {})
+        )
+    return shaped(request.scope, error.status_code, "invalid_request", "The request makes no sense", str(error.detail))
 
 
 def unavailable(detail: str) -> Response:
@@ -153,10 +156,10 @@ def unavailable(detail: str) -> Response:
 async def _unavailable(request: Request, error: Exception) -> Response:
     log.warning("store.unavailable", reason=str(error))
     detail = "the store cannot answer now; ask again in a moment"
-    return _shaped(request, 503, "unavailable", "Not now", detail, _RETRY)
+    return shaped(request.scope, 503, "unavailable", "Not now", detail, _RETRY)
 
 
 async def _fault(request: Request, error: Exception) -> Response:
     log.error("app.fault", path=request.url.path, exc_info=error)
     detail = "this is a fault of the service, and it was logged"
-    return _shaped(request, 500, "internal_error", "Something went wrong", detail)
+    return shaped(request.scope, 500, "internal_error", "Something went wrong", detail)

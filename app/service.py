@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette_compress import CompressMiddleware, add_compress_type, remove_compress_type
 
 from app import problems
+from app.compatible.declared import plainly
 from app.compatible.doorway import CAPABILITIES_HEADER, Doorway
 from app.dependencies import HEAD, Shared
 from app.freshness import Freshness
@@ -125,7 +126,6 @@ def create_app(
     ):
         app.include_router(router)
     # The last one is the outermost: an ETag is that of the plain answer.
-    app.add_middleware(Doorway)
     app.add_middleware(Freshness)
     _compress(app)
     app.add_middleware(Limits, per_minute=settings.rate_limit, trusted_hops=settings.trusted_hops)
@@ -138,6 +138,7 @@ def create_app(
         expose_headers=["Link", "Retry-After", "ETag", CAPABILITIES_HEADER],
     )
     app.add_middleware(RequestMetrics, registry=registry)
+    app.add_middleware(Doorway)
     _declare_shapes(app)
     return app
 
@@ -231,7 +232,8 @@ def _declare_shapes(app: FastAPI) -> None:
             for methods in document["paths"].values():
                 for operation in methods.values():
                     operation["responses"].pop("422", None)
-                    of_all = problems.declared(*problems.OF_EVERY_ROUTE)
+                    theirs = operation.get("tags") == ["compatible"]
+                    of_all = (plainly if theirs else problems.declared)(*problems.OF_EVERY_ROUTE)
                     operation["responses"] |= {str(status): meaning for status, meaning in of_all.items()}
         return document
 

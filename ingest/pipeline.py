@@ -89,6 +89,7 @@ class Pipeline:
         quarantine: keeps the lines that have no place in a log.
         counts: what became of the lines; for whoever wants to see.
         waiting: where lines wait to be written; by default in memory.
+        written: told of messages that were written.
     """
 
     def __init__(
@@ -97,6 +98,7 @@ class Pipeline:
         quarantine: Quarantine,
         counts: IngestCounts | None = None,
         waiting: WaitingLines | None = None,
+        written: Callable[[Sequence[Message]], object] = lambda _: None,
     ) -> None:
         self.counts = counts if counts is not None else IngestCounts()
         self.rules = ChannelRules()
@@ -105,6 +107,7 @@ class Pipeline:
         self._open_writer = open_writer
         self._quarantine = quarantine
         self._waiting = waiting if waiting is not None else InMemory()
+        self._written = written
         self._channel_ids: dict[str, int] = {}
         self._was_away = True
 
@@ -309,6 +312,7 @@ class Pipeline:
             self._was_away = False
             self._waiting.again()
         self.counts.written += written.messages
+        self._written(messages)
         self.counts.rows += written.rows
         for refused in written.refused:
             self._refuse(refused.message.line, refused.reason)

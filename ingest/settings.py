@@ -58,6 +58,12 @@ class IngestSettings(BaseSettings):
     spool_mebibytes: int = Field(
         default=4096, ge=1, description="How much may wait on disk for Cassandra before the chat servers have to wait."
     )
+    hour_buckets_from: int = Field(
+        default=100_000, ge=1, description="Lines a day from which a log gets a partition an hour."
+    )
+    day_buckets_from: int = Field(
+        default=10_000, ge=1, description="Lines a day from which a user's log gets a partition a day, not a month."
+    )
     metrics_address: str = Field(
         default="", description="Where a worker of its own shows its metrics, as in 127.0.0.1:9108; empty: nowhere."
     )

@@ -7,11 +7,13 @@ order: from memory while the writes keep up, from disk when they do not. The fil
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import itertools
+import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
@@ -38,6 +40,23 @@ _LAST_SECONDS = 10.0
 _ALARM_SHARE = 0.5
 _ALARM_SECONDS = 60.0
 _SHRINK_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """What became of a commit.
+
+    Attributes:
+        full: whether lines were left out because the spool holds as much as it may.
+        committed: what is on disk.
+        refused: what is not.
+        error: why not; empty if nothing went wrong.
+    """
+
+    full: bool = False
+    committed: list[Group] = field(default_factory=list)
+    refused: list[list[ReceivedLine]] = field(default_factory=list)
+    error: str = ""
 
 
 class Spool:
@@ -75,7 +94,8 @@ class Spool:
         self._ended = False
         self._changed = asyncio.Event()  # something may be taken
         self._room = asyncio.Event()  # something may be put
-        self._wanted = asyncio.Event()  # something is to be committed
+        self._wanted = threading.Event()  # something is to be committed
+        self._lock = threading.Lock()  # of what the thread that commits changes too: _pending and _written
         self._taking = asyncio.Lock()
         self._all_in = False  # whether no more comes to disk
         self._alarm_at = 0.0
@@ -120,7 +140,8 @@ class Spool:
         while len(self._pending) >= MOST_WAITING:
             self._room.clear()
             await self._room.wait()
-        self._pending += chunk
+        with self._lock:
+            self._pending += chunk
         self.unsettled += len(chunk)
         self._wanted.set()
 
@@ -160,16 +181,19 @@ class Spool:
             group = self._out.pop(number)
             if number > 0:
                 self.bytes -= group.size
-                self._written.append((now, number, len(group.lines), group.size))
+                with self._lock:
+                    self._written.append((now, number, len(group.lines), group.size))
         self._wanted.set()
 
     def again(self) -> None:
         """Have what was acknowledged in the last seconds written once more: Cassandra was away and may have lost it."""
-        for _, number, lines, size in self._written:
+        with self._lock:
+            written = list(self._written)
+            self._written.clear()
+        for _, number, lines, size in written:
             self._again.append(number)
             self.unsettled += lines
             self.bytes += size
-        self._written.clear()
         self._changed.set()
 
     async def _commit_all(self) -> None:
@@ -177,51 +201,60 @@ class Spool:
         loop = asyncio.get_running_loop()
         shrunk = loop.time()
         while True:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_AGAIN_SECONDS):
-                    await self._wanted.wait()
-            self._wanted.clear()
-            if not self._ended:
-                await asyncio.sleep(_GROUP_SECONDS)
-            taken = await self._commit()
+            outcome = await self._in_thread(self._commit)
+            self._publish(outcome)
             if self._ended and not self._pending:
                 self._all_in = True
                 self._changed.set()
                 return
-            if not taken:
+            if outcome.error or outcome.full:
                 await asyncio.sleep(_AGAIN_SECONDS)
             if loop.time() - shrunk > _SHRINK_SECONDS and not self._behind:
                 shrunk = loop.time()
                 await self._in_thread(self._file.give_back)
 
-    async def _commit(self) -> bool:
-        """Bring lines to disk and remove others; say whether the disk took it."""
-        lines = self._pending[:MOST_WAITING]
-        done = self._removable()
-        if lines and self.bytes >= self._most_bytes and not self._ended:
-            # What is done must still be removed, or there would never be room.
-            self._warn("spool.full", f"the spool holds its {self._most_bytes >> 20} MiB: the chat servers have to wait")
+    def _commit(self) -> _Outcome:
+        """Wait for lines, gather some more, bring them to disk; in the thread, so that a busy loop delays nothing."""
+        self._wanted.wait(_AGAIN_SECONDS)
+        self._wanted.clear()
+        if not self._ended:
+            time.sleep(_GROUP_SECONDS)
+        with self._lock:
+            lines = self._pending[:MOST_WAITING]
+        # What is done is removed also from a full spool, or there would never be room.
+        full = bool(lines) and self.bytes >= self._most_bytes and not self._ended
+        if full:
             lines = []
+        done = self._removable()
         if not lines and not done:
-            return not self._pending
+            return _Outcome(full=full)
         groups = [lines[start : start + _MOST_IN_GROUP] for start in range(0, len(lines), _MOST_IN_GROUP)]
         try:
-            committed = await self._in_thread(self._file.change, groups, [number for _, number, _, _ in done])
+            committed = self._file.change(groups, [number for _, number, _, _ in done])
         except SpoolError as error:
-            self._warn("spool.unwritable", str(error))
-            self._written.extendleft(reversed(done))
-            return self._pass_by(groups)
-        self._pending = self._pending[len(lines) :]
-        self._room.set()
-        for group in committed:
+            with self._lock:
+                self._written.extendleft(reversed(done))
+            return _Outcome(full=full, refused=groups, error=str(error))
+        with self._lock:
+            self._pending = self._pending[len(lines) :]
+        return _Outcome(full=full, committed=committed)
+
+    def _publish(self, outcome: _Outcome) -> None:
+        """Hand out what was brought to disk, and say what is wrong."""
+        for group in outcome.committed:
             self.bytes += group.size
             self._add(group)
+        self._room.set()
         self._changed.set()
-        if self.bytes > self._most_bytes * _ALARM_SHARE:
+        if outcome.error:
+            self._warn("spool.unwritable", outcome.error)
+            self._pass_by(outcome.refused)
+        elif outcome.full:
+            self._warn("spool.full", f"the spool holds its {self._most_bytes >> 20} MiB: the chat servers have to wait")
+        elif self.bytes > self._most_bytes * _ALARM_SHARE:
             self._warn("spool.filling", f"the spool is {100 * self.bytes // self._most_bytes} % full")
         elif not self._pending:
             self.alarm = ""
-        return not self._pending or self.bytes < self._most_bytes
 
     def _add(self, group: Group) -> None:
         """Keep a group that is on disk in memory too, if the writes keep up."""
@@ -232,7 +265,7 @@ class Spool:
         else:
             self._behind = True
 
-    def _pass_by(self, groups: Sequence[list[ReceivedLine]]) -> bool:
+    def _pass_by(self, groups: Sequence[list[ReceivedLine]]) -> None:
         """Hand lines to the writes that the disk could not take: better at risk for a moment than not read at all."""
         passed = 0
         for lines in groups:
@@ -241,17 +274,15 @@ class Spool:
             self._fresh.append(Group(next(self._passed_by), lines, 0))
             self._fresh_lines += len(lines)
             passed += len(lines)
-        self._pending = self._pending[passed:]
-        if passed:
-            self._room.set()
-            self._changed.set()
-        return False
+        with self._lock:
+            self._pending = self._pending[passed:]
 
     def _removable(self) -> list[tuple[float, int, int, int]]:
         """Take what was acknowledged long enough before the last acknowledgement."""
         removable = []
-        while self._written and self._written[0][0] < self._last_written - _KEEP_SECONDS:
-            removable.append(self._written.popleft())
+        with self._lock:
+            while self._written and self._written[0][0] < self._last_written - _KEEP_SECONDS:
+                removable.append(self._written.popleft())
         return removable
 
     async def _read(self) -> None:
@@ -259,9 +290,9 @@ class Spool:
         again, self._again = self._again[:_MOST_IN_GROUP], self._again[_MOST_IN_GROUP:]
         try:
             if again:
-                groups = await self._in_thread(self._file.numbered, again)
+                groups = await asyncio.to_thread(self._file.numbered, again)
             else:
-                groups = await self._in_thread(self._file.after, self._read_to, MOST_WAITING)
+                groups = await asyncio.to_thread(self._file.after, self._read_to, MOST_WAITING)
         except SpoolError as error:
             self._again = again + self._again
             self._warn("spool.unreadable", str(error))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import threading
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -53,6 +54,7 @@ class SpoolFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._one_at_a_time = threading.Lock()  # a reader must not see what is not committed
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._database = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
@@ -115,6 +117,12 @@ class SpoolFile:
             SpoolError: the disk is full or broken; nothing was changed.
         """
         packed = [(len(lines), pack(lines)) for lines in new]
+        with self._one_at_a_time:
+            return self._change(new, packed, done)
+
+    def _change(
+        self, new: Sequence[Sequence[ReceivedLine]], packed: Sequence[tuple[int, bytes]], done: Iterable[int]
+    ) -> list[Group]:
         groups = []
         try:
             self._database.execute("BEGIN IMMEDIATE")
@@ -148,6 +156,10 @@ class SpoolFile:
         return [group for number in numbers for group in self._read(row, (number,), 1)]
 
     def _read(self, query: str, values: tuple[int], most_lines: int) -> list[Group]:
+        with self._one_at_a_time:
+            return self._read_now(query, values, most_lines)
+
+    def _read_now(self, query: str, values: tuple[int], most_lines: int) -> list[Group]:
         groups, damaged, lines = [], [], 0
         try:
             for number, count, packed in self._database.execute(query, values):
@@ -180,6 +192,10 @@ class SpoolFile:
 
     def give_back(self) -> None:
         """Give free space back to the disk, but for some that the next lines will take."""
+        with self._one_at_a_time:
+            self._give_back()
+
+    def _give_back(self) -> None:
         free = self._database.execute("PRAGMA freelist_count").fetchone()[0]
         if free > _SPARE_PAGES:
             # `execute` steps a statement without columns once, which frees one page (Python 3.11); this runs it whole.

@@ -26,6 +26,7 @@ from ingest.settings import IngestSettings
 from ingest.source import ChatSource
 from ingest.spool import Spool
 from ingest.transport import open_source
+from ingest.volume import Volume
 from store.coverage import Coverage
 from store.erasers import erasers_of
 from store.erasing import Erasing
@@ -34,6 +35,7 @@ from store.retention import Retention
 from store.session import Session
 from store.settings import StoreSettings
 from store.wanted import WantedChannels
+from store.widths import Thresholds
 from store.writer import Writer
 
 log = structlog.get_logger(__name__)
@@ -139,7 +141,9 @@ class _Worker:
         quarantine: Quarantine,
     ) -> None:
         self.leaving = asyncio.Event()
-        self.pipeline = Pipeline(self._open_writer, quarantine, waiting=spool)
+        thresholds = Thresholds(hour=settings.hour_buckets_from, day=settings.day_buckets_from)
+        self._volume = Volume(session, settings.worker, thresholds)
+        self.pipeline = Pipeline(self._open_writer, quarantine, waiting=spool, written=self._volume.counted)
         self._settings = settings
         self._session = session
         self._spool = spool
@@ -161,6 +165,7 @@ class _Worker:
                 group.create_task(self._follow_retention()),
                 group.create_task(self._remembered.keep(self._source)),
                 group.create_task(self._erase()),
+                group.create_task(self._volume.run()),
                 group.create_task(self._report()),
             ]
             await self.pipeline.run(self._source)

@@ -15,10 +15,11 @@ from dataclasses import dataclass, replace
 from cassandra.query import BoundStatement, PreparedStatement
 
 from store import rows, statements
+from store.buckets import Bucket
 from store.cursor import Cursor
 from store.keys import FIRST_LOW, LAST_LOW, LOW_MASK, Position, time_of
 from store.message import Message
-from store.reader import Bucket, Log, Reader
+from store.reader import Log, Reader
 from store.session import Rows, Session
 from store.shapes import SHAPES, Key, Shape
 

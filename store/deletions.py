@@ -15,8 +15,9 @@ from typing import TypeAlias
 from cassandra.query import BatchStatement, BatchType, BoundStatement, PreparedStatement
 
 from store import moderation, rows
+from store.buckets import Bucket
 from store.keys import Position
-from store.reader import Bucket, Log, Reader
+from store.reader import Log, Reader
 from store.session import Session
 from store.shapes import SHAPES, Key, Shape
 

@@ -174,9 +174,10 @@ class Message:
     @property
     def users(self) -> tuple[int, ...]:
         """The ids in whose logs the message stands: the author's, and the recipient's of a gift."""
-        author, recipient = self.author_id, None
-        if self.type is MessageType.USERNOTICE:
-            recipient = tags.number(tags.find(self.extra, "msg-param-recipient-id"))
+        author = self.author_id
+        if self.type is not MessageType.USERNOTICE:
+            return () if author is None else (author,)
+        recipient = tags.number(tags.find(self.extra, "msg-param-recipient-id"))
         return tuple(dict.fromkeys(user for user in (author, recipient) if user is not None))
 
     @property

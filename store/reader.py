@@ -2,13 +2,13 @@
 
 A page is one partition read and at most one index read; only a page that its bucket cannot fill goes on to the next
 bucket, and only a search, or a page with lines of those who opted out, reads more than it gives. Those lines are left
-out here, so that nobody who reads messages can forget it.
+out here, so that nobody who reads messages can forget it. Where buckets overlap (`store.buckets`), those of a stretch
+of time are read together: what they hold is given in order, and what several of them hold is given once.
 """
 
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
 import math
 import time
 from collections.abc import AsyncIterator
@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from cassandra.query import BoundStatement, PreparedStatement
 
 from store import rows, statements
+from store.buckets import Bucket, Stretch, merged, walked, widest
 from store.cursor import Cursor
 from store.filters import Accept, Narrow, Take, take_of
 from store.keys import FIRST_LOW, LAST_LOW, Position, Width
@@ -25,13 +26,11 @@ from store.opted_out import WhoIsOut, nobody
 from store.session import Rows, Session
 from store.shapes import SHAPES, Key, Shape
 
-_BUCKETS_AT_ONCE = 64
+_BUCKETS_AT_ONCE, _MOST_BUCKETS_AT_ONCE = 64, 1024
 _SCAN_ROWS = 1000
 """Rows in one read of a search or of a stream."""
 
 _EVER = (0, 64_060_588_800_000)  # Unix milliseconds, 1970 to 4000: a timeuuid ends in 5236
-_EPOCH = dt.datetime(1970, 1, 1)  # noqa: DTZ001 - the driver's datetimes are naive
-_MILLISECOND = dt.timedelta(milliseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,19 +77,6 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
-class Bucket:
-    """A bucket that exists: its start in Unix milliseconds, and how wide it is."""
-
-    start_ms: int
-    width: Width
-
-    @property
-    def end_ms(self) -> int:
-        """The first millisecond after it."""
-        return self.width.end(self.start_ms)
-
-
-@dataclass(frozen=True, slots=True)
 class _Statements:
     """The statements of one shape, by whether they read downwards."""
 
@@ -108,10 +94,10 @@ class _Scan:
         lower: what is read lies strictly beyond this.
         upper: what is read lies strictly before this.
         want: how many rows to ask for at a time.
-        entry_ms: the bucket to begin in, where that is known.
-        bucket_ms: the bucket read last.
+        entry_ms: the bucket to begin in, where that is known and no other overlapped it.
+        bucket_ms: the bucket read last; None where several were read together.
         index_read: whether it is known which buckets lie beyond the entry.
-        last_known: whether the bucket read last is known to be the last one.
+        last_known: whether the stretch read last is known to be the last one.
     """
 
     log: Log
@@ -123,6 +109,18 @@ class _Scan:
     bucket_ms: int | None = None
     index_read: bool = False
     last_known: bool = False
+
+    # Both bounds are exclusive; at the very end of a millisecond, what follows is the next one.
+
+    @property
+    def first_ms(self) -> int:
+        """The first millisecond of what is scanned."""
+        return self.lower.sent_ms + (self.lower.low == LAST_LOW)
+
+    @property
+    def end_ms(self) -> int:
+        """The first millisecond that is no longer in what is scanned."""
+        return self.upper.sent_ms + (self.upper.low != FIRST_LOW)
 
 
 class Reader:
@@ -257,79 +255,104 @@ class Reader:
         Raises:
             StoreUnavailable: Cassandra cannot answer.
         """
-        return [bucket async for bucket in self._buckets(_scan(log, None, want=1))]
+        return widest([bucket async for bucket in self._buckets(_scan(log, None, want=1))])
 
     async def _pieces(self, scan: _Scan) -> AsyncIterator[tuple[list[Message], bool]]:
-        """Yield what lies in the scan's way, a read at a time, and whether that read reached the end of its bucket."""
-        read = rows.reader_of(scan.log.shape, scan.log.key)
-        async for start_ms in self._starts(scan):
+        """Yield what lies in the scan's way, a read at a time, and whether that read reached the end of its stretch."""
+        async for stretch in self._stretches(scan):
             whole = False
             while not whole:
-                asked = scan.want
-                found = await self._rows(scan, start_ms, asked)
-                whole = len(found) < asked
-                if found:
-                    piece = [read(row) for row in found]
-                    scan.bucket_ms = start_ms
+                piece, whole = await self._read(scan, stretch)
+                if piece:
+                    scan.bucket_ms = stretch.starts[0] if stretch.alone else None
                     if scan.descending:
                         scan.upper = piece[-1].position
                     else:
                         scan.lower = piece[-1].position
                     yield piece, whole
 
+    async def _read(self, scan: _Scan, stretch: Stretch) -> tuple[list[Message], bool]:
+        """Read on in a stretch; say too whether that was the rest of it."""
+        read = rows.reader_of(scan.log.shape, scan.log.key)
+        lower, upper = scan.lower, scan.upper
+        if not stretch.alone:
+            lower = max(lower, Position(stretch.from_ms - 1, LAST_LOW), key=_order)
+            upper = min(upper, Position(stretch.to_ms, FIRST_LOW), key=_order)
+        asked = scan.want
+        if len(stretch.starts) == 1:
+            piece = [read(row) for row in await self._rows(scan, stretch.starts[0], lower, upper, asked)]
+            return piece, len(piece) < asked
+        answers = await asyncio.gather(*(self._rows(scan, start, lower, upper, asked) for start in stretch.starts))
+        pieces = [[read(row) for row in answer] for answer in answers]
+        return merged(pieces, asked, descending=scan.descending), all(len(piece) < asked for piece in pieces)
+
     async def _more_buckets(self, scan: _Scan) -> bool:
-        """Say whether a bucket lies beyond the one read last, if need be by asking the index."""
+        """Say whether a bucket lies beyond what was read last, if need be by asking the index."""
         if not scan.index_read:
-            async for _ in self._buckets(scan):
+            async for _ in self._beyond(scan):
                 return True
         return not scan.last_known
 
-    async def _rows(self, scan: _Scan, start_ms: int, asked: int) -> Rows:
+    async def _rows(self, scan: _Scan, start_ms: int, lower: Position, upper: Position, asked: int) -> Rows:
         log = scan.log
         statement = BoundStatement(self._prepared[log.shape.name].rows[scan.descending], fetch_size=asked)
         statement.values = [
             *map(rows.bigint, log.key),
             rows.bigint(start_ms),
-            rows.timeuuid(scan.lower),
-            rows.timeuuid(scan.upper),
+            rows.timeuuid(lower),
+            rows.timeuuid(upper),
             rows.int32(asked),
         ]
         return await self._session.execute(statement)
 
-    async def _starts(self, scan: _Scan) -> AsyncIterator[int]:
+    async def _stretches(self, scan: _Scan) -> AsyncIterator[Stretch]:
         if scan.entry_ms is not None:
-            yield scan.entry_ms
+            yield Stretch(*_EVER, (scan.entry_ms,), alone=True)
+        async for stretch in self._beyond(scan):
+            yield stretch
+
+    async def _beyond(self, scan: _Scan) -> AsyncIterator[Stretch]:
+        """Yield the stretches beyond the entry that overlap what is scanned.
+
+        No bucket is wider than the shape's own width, so buckets overlap only within one such window.
+        """
+        frame, scan.index_read = scan.log.shape.width, True
+        window: list[Bucket] = []
         async for bucket in self._buckets(scan):
-            yield bucket.start_ms
+            if window and frame.start(bucket.start_ms) != frame.start(window[0].start_ms):
+                scan.last_known = False
+                for stretch in walked(window, scan.first_ms, scan.end_ms, descending=scan.descending):
+                    yield stretch
+                window = []
+            window.append(bucket)
+        found = walked(window, scan.first_ms, scan.end_ms, descending=scan.descending)
+        for stretch in found:
+            scan.last_known = stretch is found[-1]
+            yield stretch
+        scan.last_known = True
 
     async def _buckets(self, scan: _Scan) -> AsyncIterator[Bucket]:
-        """Yield the buckets beyond the entry that overlap what is scanned."""
+        """Yield the buckets beyond the entry that overlap what is scanned, in its direction."""
         shape = scan.log.shape
-        # Both are exclusive; at the very end of a millisecond, what follows is the next one.
-        first_ms = scan.lower.sent_ms + (scan.lower.low == LAST_LOW)
-        lowest = shape.width.start(max(first_ms, 0))
-        end = scan.upper.sent_ms + (scan.upper.low != FIRST_LOW)
-        if scan.entry_ms is not None:
-            lowest, end = (lowest, scan.entry_ms) if scan.descending else (scan.entry_ms + 1, end)
+        lowest, end = shape.width.start(max(scan.first_ms, 0)), scan.end_ms
         statement = self._prepared[shape.name].buckets[scan.descending]
         asked = _BUCKETS_AT_ONCE
-        scan.index_read = True
+        before: set[Bucket] = set()
         while True:
             index_rows = await self._session.execute(statement.bind((*scan.log.key, lowest, end, asked)))
-            found = [Bucket(_unix_ms(start), Width(width)) for start, width in index_rows]
-            for place, bucket in enumerate(found, 1):
-                scan.last_known = place == len(found) < asked
-                if bucket.end_ms > first_ms:
+            found = [Bucket(rows.unix_ms(start), Width(width)) for start, width in index_rows]
+            for bucket in found:
+                if bucket.end_ms > scan.first_ms and bucket.start_ms != scan.entry_ms and bucket not in before:
                     yield bucket
             if len(found) < asked:
-                scan.last_known = True
                 return
-            lowest, end = (lowest, found[-1].start_ms) if scan.descending else (found[-1].start_ms + 1, end)
+            # The last start is asked for again: there may be another bucket of the same.
+            before, asked = set(found), min(2 * asked, _MOST_BUCKETS_AT_ONCE)
+            lowest, end = (lowest, found[-1].start_ms + 1) if scan.descending else (found[-1].start_ms, end)
 
 
-def _unix_ms(moment: dt.datetime) -> int:
-    # The driver gives a timestamp as a naive datetime in UTC.
-    return (moment - _EPOCH) // _MILLISECOND
+def _order(position: Position) -> tuple[int, int]:
+    return position.order
 
 
 def _scan(log: Log, cursor: Cursor | None, want: int) -> _Scan:

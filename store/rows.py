@@ -6,6 +6,7 @@ packed once, not three times (measured in bench/ingest.py).
 
 from __future__ import annotations
 
+import datetime as dt
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -46,6 +47,8 @@ PAYLOAD: tuple[str, ...] = (
 )
 """The columns that every message table has besides its key."""
 
+_EPOCH = dt.datetime(1970, 1, 1)  # noqa: DTZ001 - the driver's datetimes are naive
+_MILLISECOND = dt.timedelta(milliseconds=1)
 _AUTHOR_AT = PAYLOAD.index(AUTHOR)
 _ROW_OVERHEAD = 4 * (len(PAYLOAD) + 6) + 64  # bytes: a length before every value; key, bucket, timestamp, TTL
 _NOBODY = 0
@@ -60,6 +63,11 @@ def columns_of(shape: Shape) -> tuple[str, ...]:
 def bigint(number: int) -> bytes:
     """Pack a bigint; a timestamp is packed so too, in Unix milliseconds."""
     return _PACK_BIGINT(number)
+
+
+def unix_ms(moment: dt.datetime) -> int:
+    """Give a timestamp that was read, which the driver gives as a naive datetime in UTC, in Unix milliseconds."""
+    return (moment - _EPOCH) // _MILLISECOND
 
 
 def int32(number: int) -> bytes:

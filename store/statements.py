@@ -42,8 +42,8 @@ def count(session: Session, shape: Shape) -> str:
 
 def insert_bucket(session: Session, shape: Shape) -> str:
     """Say that a bucket exists; the last value is the TTL."""
-    names = ", ".join((*shape.key, "bucket", "width"))
-    marks = ", ".join("?" * (len(shape.key) + 2))
+    names = ", ".join((*shape.key, "bucket", "width", "ends"))
+    marks = ", ".join("?" * (len(shape.key) + 3))
     return f"INSERT INTO {session.table(shape.index)} ({names}) VALUES ({marks}) USING TTL ?"
 
 

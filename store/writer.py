@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -23,12 +23,14 @@ from store.retention import Retention
 from store.session import Session
 from store.shapes import SHAPES, Key, Shape
 from store.sightings import Sightings
+from store.widths import Widths
 
 MOST_ROWS = 64
 """Rows in a batch: more give no more speed (bench/ingest.py)."""
 MOST_BYTES = 40 * 1024
 """Bytes in a batch: the server refuses one of 50 KiB (batch_size_fail_threshold) over several partitions."""
 
+_AT_ONCE = 64  # messages that are placed before others have their turn
 _SMALL = 256  # bytes that a row of an index or of names takes at most
 _MOST_REMEMBERED_BUCKETS = 200_000
 _FURTHEST_AHEAD_MS = MS_IN_DAY
@@ -132,6 +134,7 @@ class Writer:
         moderation_inserts: dict[str, PreparedStatement],
         *,
         width_of: Callable[[Shape, Key, int], Width] = always_default,
+        widths: Widths | None = None,
         clock_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
         self._retention = retention
@@ -139,9 +142,10 @@ class Writer:
         self._sightings = sightings
         self._inserts = inserts
         self._moderation_inserts = moderation_inserts
-        self._width_of = width_of
+        self._width_of = width_of if widths is None else widths.width_of
+        self._widths = widths
         self._clock_ms = clock_ms
-        self._known: dict[Bucket, None] = {}
+        self._known: dict[Bucket, Width] = {}
 
     @classmethod
     async def open(
@@ -149,14 +153,15 @@ class Writer:
         session: Session,
         retention: Retention | None = None,
         *,
-        width_of: Callable[[Shape, Key, int], Width] = always_default,
+        width_of: Callable[[Shape, Key, int], Width] | None = None,
     ) -> Writer:
         """Prepare the statements.
 
         Args:
             session: where to write.
             retention: how long lines are kept; None: what the tables say.
-            width_of: how wide the bucket is that holds a time (Unix milliseconds) in a log.
+            width_of: how wide the bucket is that holds a time (Unix milliseconds) in a log; None: what the table of
+                widths says, which is then read again as it changes.
 
         Raises:
             StoreError: a table is missing.
@@ -171,7 +176,10 @@ class Writer:
         }
         events = {table: await session.prepare(moderation.insert(session, table)) for table in moderation.TABLES}
         kept = retention or await Retention.of_tables(session)
-        return cls(session, kept, await Sightings.open(session), inserts, events, width_of=width_of)
+        sightings = await Sightings.open(session)
+        if width_of is not None:
+            return cls(session, kept, sightings, inserts, events, width_of=width_of)
+        return cls(session, kept, sightings, inserts, events, widths=await Widths.open(session))
 
     @property
     def retention(self) -> Retention:
@@ -198,18 +206,22 @@ class Writer:
         Raises:
             StoreUnavailable: Cassandra did not acknowledge all of it; writing the same again is right.
         """
+        if self._widths is not None:
+            await self._widths.follow()
         outcome = Written()
-        buckets: dict[Bucket, BoundStatement] = {}
+        buckets: dict[Bucket, tuple[Width, BoundStatement]] = {}
         partitions: dict[_Place, _Partition] = {}
         now_ms, known = self._clock_ms(), self._known
-        for message in messages:
+        for number, message in enumerate(messages, 1):
+            if number % _AT_ONCE == 0:
+                await asyncio.sleep(0)  # whoever reads, or brings lines to disk, does not wait for a whole write
             reason = self._place(message, now_ms, buckets, partitions)
             if reason is not None:
                 outcome.refused.append(Refused(message, reason))
             else:
                 self._sightings.see(message)
         due = self._sightings.due()
-        before = [*buckets.values(), *self._sightings.statements(due)]
+        before = [*(statement for _, statement in buckets.values()), *self._sightings.statements(due)]
         if before:
             await self._send(map(_Partition.of, before), Written())
             if self._known is known:
@@ -238,7 +250,7 @@ class Writer:
         self,
         message: Message,
         now_ms: int,
-        buckets: dict[Bucket, BoundStatement],
+        buckets: dict[Bucket, tuple[Width, BoundStatement]],
         partitions: dict[_Place, _Partition],
     ) -> str | None:
         """Add the rows of a message, and of the buckets it opens; give the reason if it has no place."""
@@ -264,9 +276,10 @@ class Writer:
                 width = self._width_of(shape, key, sent_ms)
                 start = width.start(sent_ms)
                 bucket = (shape.name, key, start)
-                if bucket not in self._known and bucket not in buckets:
-                    life = self._retention.bucket_ttl(shape, width.end(start), now_ms, kept)
-                    buckets[bucket] = insert_bucket.bind((*key, start, width.value, life))
+                if self._known.get(bucket) is not width and bucket not in buckets:
+                    end = width.end(start)
+                    life = self._retention.bucket_ttl(shape, end, now_ms, kept)
+                    buckets[bucket] = width, insert_bucket.bind((*key, start, width.value, end, life))
                 values = [*rows.row_values(shape, key, start, packed), timestamp, ttl_value]
                 partition = partitions.get(bucket)
                 if partition is None:
@@ -281,17 +294,19 @@ class Writer:
                 partition.rows.append(_Row(values, rows.size_of(values), message))
         return None if placed else "it is older than the retention"
 
-    def _remember(self, buckets: Iterable[Bucket]) -> None:
-        self._known.update(dict.fromkeys(buckets))
+    def _remember(self, buckets: Mapping[Bucket, tuple[Width, BoundStatement]]) -> None:
+        self._known.update((bucket, width) for bucket, (width, _) in buckets.items())
         while len(self._known) > _MOST_REMEMBERED_BUCKETS:
             del self._known[next(iter(self._known))]
 
     async def _send(self, partitions: Iterable[_Partition], outcome: Written) -> None:
         """Send rows in batches, all at once; wait for every answer."""
         batches = list(self._batches(partitions))
-        answers = await asyncio.gather(
-            *(self._session.execute(batch.request()) for batch in batches), return_exceptions=True
-        )
+        asked = []
+        for batch in batches:
+            asked.append(self._session.execute(batch.request()))
+            await asyncio.sleep(0)
+        answers = await asyncio.gather(*asked, return_exceptions=True)
         failed: BaseException | None = None
         for batch, answer in zip(batches, answers, strict=True):
             if isinstance(answer, StoreUnavailable):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from app.problems import MEANINGS, declared
+
 TAG = "compatible"
 
 _PLAIN = {"text/plain": {"schema": {"type": "string"}}}
-_MEANINGS = {400: "It makes no sense", 403: "Opted out", 404: "Not there", 503: "Cassandra cannot answer now"}
+_MEANINGS = {**MEANINGS, 403: "Opted out", 503: "Cassandra cannot answer now"}
 
 LINES: dict[int | str, dict[str, Any]] = {
     200: {
@@ -24,4 +26,10 @@ LINES: dict[int | str, dict[str, Any]] = {
 
 def plainly(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Say that a route may answer with these errors, as a line of text."""
-    return {status: {"description": _MEANINGS[status], "content": _PLAIN} for status in statuses}
+    answers: dict[int | str, dict[str, Any]] = {
+        status: {"description": _MEANINGS[status], "content": _PLAIN} for status in statuses
+    }
+    if 404 in answers:
+        # A path that begins with another word than theirs is of no route, and is answered as all such are.
+        answers[404]["content"] = {**_PLAIN, **declared(404)[404]["content"]}
+    return answers

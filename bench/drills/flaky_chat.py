@@ -16,16 +16,16 @@ from bench.drills.ground import Ground, drill, now_ms
 async def run(rate: float, seconds: float) -> None:
     async with drill(rate, channels=10) as tried:
         server, sent = tried.server, set[str]()
-        tell = server._tell  # noqa: SLF001
+        tell = server._tell
 
         def told(channel: str, lines: list[str], but: object = None) -> None:
             """Take note of what goes to a connection that has joined: only that can be expected."""
-            listening = [client for client in server._clients if channel in client.channels]  # noqa: SLF001
+            listening = [client for client in server._clients if channel in client.channels]
             if not server.faults.silent and any(not client.writer.is_closing() for client in listening):
                 sent.update(lines)
             tell(channel, lines, but)
 
-        server._tell = told  # type: ignore[method-assign]  # noqa: SLF001
+        server._tell = told
         worker = tried.worker(irc_silence=2, irc_pong_timeout=1)
         begun = await tried.joined()
         sent.clear()

@@ -9,16 +9,20 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Container, Iterable
+from collections.abc import AsyncIterator, Container, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
+from prometheus_client.parser import text_string_to_metric_families
 
 from bench import ground
 from ingest.demo import DemoChat, DemoChatServer
 from logstv.node import LocalNode
+from logstv.node.cluster import ClusterPorts, LocalCluster
+from logstv.settings import NodeSettings
 from store.message import Message
 from store.reader import Log
 from store.settings import StoreSettings
@@ -39,13 +43,15 @@ class WorkerProcess:
 
     def __init__(self, server: DemoChatServer, store: StoreSettings, folder: Path, **more: object) -> None:
         self.most_memory = 0
+        self._metrics = more.get("metrics_address", "")
         self._log = (folder / "worker.log").open("ab")
         settings = {
-            "LOGSTV_CONTACT_POINTS": store.contact_points[0],
+            "LOGSTV_CONTACT_POINTS": ",".join(store.contact_points),
             "LOGSTV_CQL_PORT": store.cql_port,
             "LOGSTV_KEYSPACE": store.keyspace,
             "LOGSTV_CHANNELS": ",".join(server.chat.channels),
             "LOGSTV_IRC_URL": f"irc://127.0.0.1:{server.port}",
+            "LOGSTV_WORKER": folder.name,
             "LOGSTV_IRC_JOINS_PER_10S": 10_000,
             "LOGSTV_IRC_CONNECTION_PAUSE": 0.05,
             "LOGSTV_DATA_DIR": folder,
@@ -56,6 +62,16 @@ class WorkerProcess:
             env=ground.environment({name: str(value) for name, value in settings.items()}),
             stderr=self._log,
         )
+
+    def figure(self, name: str, **labels: str) -> float:
+        """Give one of the worker's metrics; it has to be started with `metrics_address`."""
+        found = 0.0
+        with urllib.request.urlopen(f"http://{self._metrics}/metrics", timeout=10) as answer:
+            for family in text_string_to_metric_families(answer.read().decode()):
+                for sample in family.samples:
+                    if sample.name == f"logstv_ingest_{name}" and labels.items() <= sample.labels.items():
+                        found += sample.value
+        return found
 
     def look(self) -> int:
         """Give the bytes resident now."""
@@ -78,12 +94,12 @@ class WorkerProcess:
 
 @dataclass
 class Ground:
-    """A node, a chat and a folder, for one drill."""
+    """A cluster, a chat and a folder, for one drill."""
 
-    node: LocalNode
     server: DemoChatServer
     settings: StoreSettings
     folder: Path
+    node: LocalNode | None = None
     workers: list[WorkerProcess] = field(default_factory=list)
 
     def worker(self, name: str = "worker", **more: object) -> WorkerProcess:
@@ -98,7 +114,7 @@ class Ground:
         """Wait until connections are in all channels of the chat; give when, Unix milliseconds."""
         wanted = set(self.server.chat.channels)
         while True:
-            clients = [client for client in self.server._clients if client.channels >= wanted]  # noqa: SLF001
+            clients = [client for client in self.server._clients if client.channels >= wanted]
             if len(clients) >= connections:
                 return now_ms() + 50
             await asyncio.sleep(0.02)
@@ -183,15 +199,33 @@ class Verdict:
         assert not self.doubled, "lines are doubled"
 
 
+@contextlib.contextmanager
+def three_nodes() -> Iterator[LocalCluster]:
+    """Give three nodes on 127.0.0.1 to .3."""
+    ports = ClusterPorts(ground.free_port(), ground.free_port(), tuple(ground.free_port() for _ in range(3)))
+    with tempfile.TemporaryDirectory(prefix="logstv-drill-") as folder:
+        settings = NodeSettings(node_heap="1G", node_start_timeout=300)
+        with LocalCluster(Path(folder), ports, settings).running() as cluster:
+            yield cluster
+
+
 @contextlib.asynccontextmanager
 async def drill(rate: float, channels: int) -> AsyncIterator[Ground]:
     """Give a node, and a demo chat of so many channels with so many lines a second in all of them together."""
+    with ground.node() as local:
+        async with over(ground.store_settings(local, "drill"), rate, channels) as tried:
+            tried.node = local
+            yield tried
+
+
+@contextlib.asynccontextmanager
+async def over(settings: StoreSettings, rate: float, channels: int) -> AsyncIterator[Ground]:
+    """Give a demo chat over a cluster that is there already, and end all workers in the end."""
     logins = tuple(f"drill{number}" for number in range(channels))
     chat = DemoChat(seed=os.getpid(), channels=logins, rate=rate / channels)
-    with tempfile.TemporaryDirectory(prefix="logstv-drill-") as folder, ground.node() as local:
-        settings = ground.store_settings(local, "drill")
+    with tempfile.TemporaryDirectory(prefix="logstv-drill-") as folder:
         async with DemoChatServer(chat) as server:
-            tried = Ground(local, server, settings, Path(folder))
+            tried = Ground(server, settings, Path(folder))
             try:
                 yield tried
             finally:

@@ -18,6 +18,7 @@ async def run(rate: float, minutes: float) -> None:
         begun = await tried.joined()
         watching = asyncio.create_task(watch(worker))
         await asyncio.sleep(20)
+        assert tried.node is not None
         await asyncio.to_thread(tried.node.stop)
         stopped = now_ms()
         await asyncio.sleep(minutes * 60)

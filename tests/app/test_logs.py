@@ -266,7 +266,8 @@ async def test_a_page_is_one_partition_read_and_at_most_one_index_read_and_a_loo
         assert tables.count("channel_buckets") <= 1
         assert sorted(names) == (["channels", "login_users"] if turn == 0 else [])
         assert tables.count("channel_moderation") == 1
-        assert len(calls) == len(names) + 2 + tables.count("channel_buckets")
+        assert tables.count("coverage") <= (1 if turn == 0 else 0)  # nothing is known of it, which is remembered
+        assert len(calls) == len(names) + 2 + tables.count("channel_buckets") + tables.count("coverage")
 
 
 async def test_many_who_ask_for_the_same_page_at_once_are_one_read(serving_in_sight):

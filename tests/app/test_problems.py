@@ -40,7 +40,7 @@ async def routes(client) -> list[str]:
 
 async def test_every_route_refuses_what_it_does_not_know_in_one_shape(client):
     asked = await routes(client)
-    assert len(asked) == 15
+    assert len(asked) == 16
     for route in asked:
         assert_problem(await client.get(route, params={"nonsense": "1"}), 400, "invalid_request")
         wrong = await client.delete(route)

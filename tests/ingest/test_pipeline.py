@@ -149,6 +149,7 @@ async def test_a_line_that_does_not_say_its_channel_takes_the_id_from_lines_befo
 
 async def test_while_the_store_is_away_lines_wait_on_disk_and_none_is_lost(store, writer, tmp_path, monkeypatch):
     monkeypatch.setattr(pipeline_module, "_BACKOFF_SECONDS", (0.01, 0.02))
+    monkeypatch.setattr(pipeline_module, "_AWAY_SECONDS", 60)
     many = [lines.privmsg(f"line {n}", number=n, sent_ms=lines.EVENING_MS + n) for n in range(2 * MOST_WAITING)]
     write, away = writer.write, True
 

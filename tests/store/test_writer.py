@@ -114,9 +114,9 @@ async def test_a_channel_has_a_retention_of_its_own_in_every_log(store, now_ms, 
     await writer.write(said)
     for shape in SHAPES:
         assert await ttls(store, shape.table, "type") == {3, 90}
-    assert await ttls(store, "channel_buckets", "width") == {4, 91}
+    assert await ttls(store, "channel_buckets", "ends") == {4, 91}
     # The user's month has lines of both, so it is found for as long as the longer kept ones are there.
-    [days] = await ttls(store, "user_buckets", "width")
+    [days] = await ttls(store, "user_buckets", "ends")
     assert days >= 90
 
 
@@ -126,7 +126,7 @@ async def test_a_bucket_is_found_for_as_long_as_any_of_its_lines_even_if_the_fir
     await writer.write(parsed(lines.privmsg("short", number=1, sent_ms=now_ms, channel_id=77, channel="demo")))
     await writer.write(parsed(lines.privmsg("long", number=2, sent_ms=now_ms)))
     assert await ttls(store, "user_messages", "type") == {1, None}
-    assert await ttls(store, "user_buckets", "width") == {None}
+    assert await ttls(store, "user_buckets", "ends") == {None}
 
 
 async def test_a_longer_retention_is_also_that_of_buckets_that_are_there_already(store, now_ms):
@@ -136,7 +136,7 @@ async def test_a_longer_retention_is_also_that_of_buckets_that_are_there_already
     await writer.write(parsed(lines.privmsg("after", number=2, sent_ms=now_ms)))
     for shape in SHAPES:
         assert await ttls(store, shape.table, "type") == {1, None}
-        assert await ttls(store, shape.index, "width") == {None}
+        assert await ttls(store, shape.index, "ends") == {None}
 
 
 async def test_a_retention_of_nothing_is_for_ever(store, writer):

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import uuid
+
 import pytest
 
 from store.tags import of_line
+from store.workers import Worker, Workers
 
 ROUTE = "/api/v2/recent-messages/moonbase"
 NOT_JOINED = "channel_not_joined"
@@ -22,7 +25,8 @@ def times(found) -> list[int]:
 @pytest.fixture(scope="module")
 async def reading(both, module_store):
     """The channel is being read."""
-    await module_store.directory.say_reading(9001, "a worker")
+    one = Worker("a worker", uuid.uuid4(), since_ms=1, seen_ms=1, reading=frozenset({9001}))
+    await (await Workers.open(module_store.session)).beat(one, every_seconds=600)
     return both
 
 
