@@ -19,7 +19,7 @@ from store.buckets import Bucket
 from store.deletions import Delete, Deletions
 from store.directory import Directory
 from store.erasing import Erased, Eraser, Erasure
-from store.keys import MS_IN_HOUR
+from store.keys import MS_IN_DAY, MS_IN_HOUR
 from store.message import Message
 from store.opted_out import STILL_OUT, OptedOut
 from store.optouts import Kind
@@ -27,6 +27,7 @@ from store.reader import Log, Reader
 from store.removals import Moderation
 from store.session import Session
 from store.shapes import CHANNEL, CHANNEL_USER, SHAPES, USER, Key, Shape
+from store.volumes import DAYS_KEPT, Volumes
 
 _AT_ONCE = 500
 """Events that are looked up and deleted together."""
@@ -40,7 +41,7 @@ async def erasers_of(session: Session) -> list[Eraser]:
         StoreUnavailable: Cassandra cannot answer.
     """
     # The tables first: what is exported after that has nothing of theirs.
-    erasers: list[Eraser] = [await Lines.open(session)]
+    erasers: list[Eraser] = [await Lines.open(session), await Measures.open(session)]
     if session.settings.archive_url:
         erasers.append(Archived(await Archive.open(session, session.settings)))
     return erasers
@@ -114,6 +115,40 @@ class Lines:
         # Who opted in again may have new lines. Of who is out none is left, but such as claim to be from the future.
         newest = (await self._reader.page(left, limit=1)).messages if erasure.is_out else []
         return Erased.PARTLY if newest else Erased.WHOLLY
+
+
+class Measures:
+    """Erases how much the logs of a user or a channel got, as far as it was measured."""
+
+    name = "volumes"
+
+    def __init__(self, volumes: Volumes) -> None:
+        self._volumes = volumes
+
+    @classmethod
+    async def open(cls, session: Session) -> Measures:
+        """Prepare the statements.
+
+        Raises:
+            StoreError: the table is missing.
+            StoreUnavailable: Cassandra cannot answer.
+        """
+        return cls(await Volumes.open(session))
+
+    async def erase(self, erasure: Erasure) -> Erased:
+        """Erase.
+
+        Raises:
+            StoreUnavailable: Cassandra cannot answer; beginning again is right.
+        """
+        column = "user_id" if erasure.kind is Kind.USER else "channel_id"
+        places = {shape.name: shape.key.index(column) for shape in SHAPES if column in shape.key}
+        today = erasure.through_ms // MS_IN_DAY
+        for day in range(today - DAYS_KEPT, today + 2):
+            for name, key in await self._volumes.of_day(day):
+                if name in places and key[places[name]] == erasure.id:
+                    await self._volumes.forget(day, name, key)
+        return Erased.WHOLLY
 
 
 class _OfUser:

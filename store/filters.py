@@ -92,6 +92,22 @@ def take_of(out: OptedOut, accept: Accept | None) -> Take | None:
     return take
 
 
+def taken(piece: list[Message], found: list[Message], limit: int, take: Take | None) -> tuple[Message | None, bool]:
+    """Add to what was found until the limit; give the last message looked at, and whether any was left over."""
+    if take is None:
+        first = piece[: limit - len(found)]
+        found += first
+        return first[-1] if first else None, len(piece) > len(first)
+    last: Message | None = None
+    for message in piece:
+        if len(found) == limit:
+            return last, True
+        last = message
+        if (shown := take(message)) is not None:
+            found.append(shown)
+    return last, False
+
+
 def _is_foreign(message: Message) -> bool:
     """Say whether a line was said in another channel of a shared chat."""
     room = tags.find(message.extra, "source-room-id")

@@ -19,7 +19,7 @@ from cassandra.query import BoundStatement, PreparedStatement
 from store import rows, statements
 from store.buckets import Bucket, Stretch, merged, walked, widest
 from store.cursor import Cursor
-from store.filters import Accept, Narrow, Take, take_of
+from store.filters import Accept, Narrow, take_of, taken
 from store.keys import FIRST_LOW, LAST_LOW, Position, Width
 from store.message import Message
 from store.opted_out import WhoIsOut, nobody
@@ -366,22 +366,6 @@ def _scan(log: Log, cursor: Cursor | None, want: int) -> _Scan:
     else:
         lower = max(lower, cursor.position)
     return _Scan(log, descending, lower, upper, want, entry_ms=cursor.bucket_ms)
-
-
-def taken(piece: list[Message], found: list[Message], limit: int, take: Take | None) -> tuple[Message | None, bool]:
-    """Add to what was found until the limit; give the last message looked at, and whether any was left over."""
-    if take is None:
-        kept = piece[: limit - len(found)]
-        found += kept
-        return kept[-1] if kept else None, len(piece) > len(kept)
-    last: Message | None = None
-    for message in piece:
-        if len(found) == limit:
-            return last, True
-        last = message
-        if (shown := take(message)) is not None:
-            found.append(shown)
-    return last, False
 
 
 def page_of(log: Log, found: list[Message], cursor: Cursor | None, stand: tuple[Position, int | None] | None) -> Page:

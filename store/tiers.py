@@ -14,13 +14,13 @@ from dataclasses import dataclass, replace
 from store.archive.reader import ArchiveReader, Slice
 from store.buckets import Bucket
 from store.cursor import Cursor
-from store.filters import Accept, Narrow, take_of
+from store.filters import Accept, Narrow, take_of, taken
 from store.horizon import Horizon
 from store.keys import Position, Width
 from store.merging import merged
 from store.message import Message
 from store.opted_out import WhoIsOut, nobody
-from store.reader import Log, Page, Reader, cursor_at, page_of, taken
+from store.reader import Log, Page, Reader, cursor_at, page_of
 from store.shapes import CHANNEL
 
 

@@ -10,6 +10,9 @@ from store.keys import MS_IN_DAY
 from store.session import Session
 from store.shapes import Key, Shape
 
+DAYS_KEPT = 11
+"""Days after which nothing is left of a day: the table's TTL, and one to be safe (schema/volumes.cql)."""
+
 Log = tuple[str, Key]
 """A shape's name, and whose log."""
 
@@ -32,6 +35,7 @@ class Volumes:
         table = session.table("volumes")
         statements = {
             "record": f"INSERT INTO {table} (day, shape, log, worker, messages) VALUES (?, ?, ?, ?, ?)",
+            "forget": f"DELETE FROM {table} WHERE day = ? AND shape = ? AND log = ?",
             "read": f"SELECT shape, log, messages FROM {table} WHERE day = ?",
         }
         return cls(session, {name: await session.prepare(cql) for name, cql in statements.items()})
@@ -51,6 +55,14 @@ class Volumes:
         """
         values = (day * MS_IN_DAY, shape.name, list(key), worker, messages)
         await self._session.execute(self._prepared["record"].bind(values))
+
+    async def forget(self, day: int, name: str, key: Key) -> None:
+        """Delete what was said of a log that day, counted from 1970, by the name of its shape.
+
+        Raises:
+            StoreUnavailable: Cassandra cannot answer.
+        """
+        await self._session.execute(self._prepared["forget"].bind((day * MS_IN_DAY, name, list(key))))
 
     async def of_day(self, day: int) -> Counter[Log]:
         """Give how many lines each of the busiest logs got that day, counted from 1970, from all workers.

@@ -11,15 +11,17 @@ from support import lines, named
 from store.erasers import Lines, erasers_of
 from store.erasing import Erased, Erasing, Erasure
 from store.errors import LeaseLost, StoreUnavailable
-from store.keys import MS_IN_DAY
+from store.keys import MS_IN_DAY, Width
 from store.lease import Leases
 from store.message import Message
 from store.opted_out import nobody
 from store.optouts import Kind, Way
 from store.reader import Log, Reader
+from store.retention import Retention
 from store.session import Session
 from store.shapes import CHANNEL, CHANNEL_USER, SHAPES, USER
 from store.store import Store
+from store.volumes import Volumes
 from store.writer import Writer
 
 LINE_TABLES = [shape.table for shape in SHAPES]
@@ -84,7 +86,7 @@ async def test_everything_of_hers_goes_and_nothing_else(store, chat):
     ((kind, number, way, found, parts, begun, finished),) = await store.session.execute(
         f"SELECT kind, id, way, lines, done, begun, finished FROM {store.session.table('erasures')}"
     )
-    assert (kind, number, way, set(parts)) == ("user", named.ADA, "admin", {"lines"})
+    assert (kind, number, way, set(parts)) == ("user", named.ADA, "admin", {"lines", "volumes"})
     assert found["lines"] == len(named.hers())
     assert begun <= finished
     assert await (await erasing(store)).run() == []
@@ -275,6 +277,37 @@ async def test_a_day_on_which_nobody_else_spoke_is_no_day_any_more(store, writer
     await store.optouts.add(Kind.USER, [named.ADA], Way.ADMIN)
     await (await erasing(store)).run()
     assert len(await store.reader.buckets(log)) == 2
+
+
+async def test_how_much_a_log_got_goes_too(store, now_ms):
+    volumes, today = await Volumes.open(store.session), now_ms // MS_IN_DAY
+    for shape, key in (
+        (USER, (named.ADA,)),
+        (USER, (named.BO,)),
+        (CHANNEL_USER, (lines.CHANNEL_ID, named.ADA)),
+        (CHANNEL_USER, (lines.CHANNEL_ID, named.BO)),
+        (CHANNEL, (named.ADA,)),
+    ):
+        await volumes.record(today, shape, key, "a worker", 9)
+    await store.optouts.add(Kind.USER, [named.ADA], Way.ADMIN)
+    await (await erasing(store)).run()
+    left = {("user", (named.BO,)), ("channel_user", (lines.CHANNEL_ID, named.BO)), ("channel", (named.ADA,))}
+    assert set(await volumes.of_day(today)) == left
+    await store.optouts.add(Kind.CHANNEL, [lines.CHANNEL_ID], Way.ADMIN)
+    await (await erasing(store)).run()
+    assert set(await volumes.of_day(today)) == {("user", (named.BO,)), ("channel", (named.ADA,))}
+
+
+async def test_lines_in_buckets_that_overlap_go_from_all_of_them(store):
+    said = [Message.parse(line) for line in named.everything()]
+    for width in (None, Width.HOUR):
+        # The same lines, once in the usual buckets and once in hours: two workers that did not agree.
+        wide = {} if width is None else {"width_of": lambda *_: Width.HOUR}
+        await (await Writer.open(store.session, Retention.of(0), **wide)).write(said)
+    before = await logs(store)
+    await store.optouts.add(Kind.USER, [named.ADA], Way.ADMIN)
+    await (await erasing(store)).run()
+    await assert_erased(store, before)
 
 
 async def test_a_login_that_passed_on_keeps_what_was_done_to_its_next_owner(store, writer):
