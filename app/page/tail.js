@@ -8,6 +8,7 @@ import { page, since } from "./walk.js";
 /** @typedef {import("./api.js").Message} Message */
 
 const LATE_MS = 10000; // so much later than others a line may become visible
+const REACH_MS = 6 * 3600000; // how far back an event removes lines, as the service reckons
 const MISSED_LINES = 1000;
 const MOST_MISSED_PAGES = 5;
 
@@ -98,9 +99,10 @@ export class Tail {
     if (type !== "clearchat" && type !== "clearmsg") return;
     const target = tags[type === "clearmsg" ? "target-msg-id" : "target-user-id"];
     const by = type === "clearmsg" ? "clearmsg" : !target ? "clear" : tags["ban-duration"] ? "timeout" : "ban";
-    for (const { message, element } of this.view.roll.rows()) {
+    const at = Date.parse(timestamp);
+    for (const { message, ms, element } of this.view.roll.rows()) {
       const hit = type === "clearmsg" ? message.id === target : !target || message.user.id === target;
-      if (!hit || message.type !== "privmsg" || message.timestamp > timestamp) continue;
+      if (!hit || message.type !== "privmsg" || ms > at || ms < at - REACH_MS) continue;
       removed(element, by, timestamp);
       element.hidden = this.view.seen.include === "kept";
     }
