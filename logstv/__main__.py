@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from app.errors import AppError
 from ingest.errors import IngestError
-from logstv.commands import archive, channels, node, schema
+from logstv.commands import archive, channels, importing, node, schema
 from logstv.commands.api import api
 from logstv.commands.demo_chat import demo_chat
 from logstv.commands.ingest import ingest
@@ -41,6 +41,7 @@ app.command("demo-chat", epilog="Example: logstv demo-chat --port 6667 --channel
 app.command(epilog="Example: logstv workers --json")(workers)
 app.add_typer(channels.app, name="channels")
 app.add_typer(archive.app, name="archive")
+app.add_typer(importing.app, name="import")
 app.add_typer(schema.app, name="schema")
 app.add_typer(node.app, name="node")
 
