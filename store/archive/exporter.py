@@ -148,14 +148,8 @@ class Exporter:
             ArchiveError: it cannot be; what the archive has of it is damaged.
             StoreUnavailable: Cassandra or the archive cannot answer.
         """
-        log_ = Log(CHANNEL, (place.channel_id,), place.day_ms, place.day_ms + MS_IN_DAY, newest_first=False)
-        sources = [self._reader.stream(log_)] if more is None else [more, self._reader.stream(log_)]
-        there = await self._files.objects.size(place) is not None
-        if there:
-            self._files.forget(place)
-            sources.append(self._files.messages(place, whole))
         with tempfile.TemporaryFile(prefix="logstv-archive-") as body:
-            encoded = await self._encode(place, merged(sources, descending=False), body)
+            encoded = await self._merged(place, more, body)
             if not encoded.table.lines:
                 return 0
             await self._store(place, encoded, body, lease)
@@ -219,6 +213,32 @@ class Exporter:
             outcome.unavailable = 0
             outcome.days += 1
             outcome.lines += lines
+
+    async def _merged(self, place: Place, more: AsyncIterator[list[Message]] | None, body: BinaryIO) -> Encoded:
+        """Encode what Cassandra and the archive have of a day; what the archive should have and has not is missed."""
+        day = Log(CHANNEL, (place.channel_id,), place.day_ms, place.day_ms + MS_IN_DAY, newest_first=False)
+        sources = [self._reader.stream(day)] if more is None else [more, self._reader.stream(day)]
+        self._files.forget(place)
+        if await self._files.objects.size(place) is not None:
+            stored = self._files.messages(place, whole)
+            try:
+                return await self._encode(place, merged([*sources, stored], descending=False), body)
+            except ArchiveDamaged as error:
+                if more is not None:
+                    raise
+                log.warning("archive.damaged", day=str(place), reason=str(error))
+                body.seek(0)
+                body.truncate()
+                sources = [self._reader.stream(day)]
+        encoded = await self._encode(place, merged(sources, descending=False), body)
+        recorded = await self._index.day(place)
+        if recorded is not None and encoded.table.lines < recorded.lines:
+            raise ArchiveDamaged(
+                f"the archived day {place} is missing or damaged, and Cassandra no longer has all of its "
+                f"{recorded.lines:,} lines: put its file {place.path} back from a copy",
+                str(place),
+            )
+        return encoded
 
     def _failed(self, place: Place, error: StoreError, outcome: Exported) -> None:
         log.error("archive.failed", day=str(place), reason=str(error))
