@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from app.errors import AppError
 from ingest.errors import IngestError
-from logstv.commands import archive, channels, erase, node, optout, schema
+from logstv.commands import archive, channels, erase, importing, node, optout, schema
 from logstv.commands.api import api
 from logstv.commands.demo_chat import demo_chat
 from logstv.commands.ingest import ingest
@@ -43,6 +43,7 @@ app.add_typer(channels.app, name="channels")
 app.add_typer(optout.app, name="optout")
 app.add_typer(erase.app, name="erase")
 app.add_typer(archive.app, name="archive")
+app.add_typer(importing.app, name="import")
 app.add_typer(schema.app, name="schema")
 app.add_typer(node.app, name="node")
 

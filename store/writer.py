@@ -235,6 +235,16 @@ class Writer:
         outcome.messages = len(messages) - len({id(refused.message) for refused in outcome.refused})
         return outcome
 
+    async def learn(self, messages: Iterable[Message]) -> None:
+        """Write the names and channels that messages tell of, which themselves are stored elsewhere.
+
+        Raises:
+            StoreUnavailable: Cassandra cannot answer.
+        """
+        for message in messages:
+            self._sightings.see(message)
+        await self.flush(everything=False)
+
     async def flush(self, *, everything: bool = True) -> None:
         """Write the last sights of names and channels that waited for more to come together.
 

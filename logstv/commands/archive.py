@@ -43,12 +43,24 @@ def run(once: Annotated[bool, typer.Option("--once", help="Export what is closed
 
 
 @app.command(epilog="Example: logstv archive verify")
-def verify(channel_id: ChannelId = None) -> None:
+def verify(
+    channel_id: ChannelId = None,
+    mend: Annotated[
+        bool, typer.Option("--mend", help="Have what is wrong exported once more, as far as Cassandra still has it.")
+    ] = False,
+) -> None:
     """Read every byte of the archive against its checksums; name what is damaged, missing or not recorded, and exit 1.
 
     Damaged days are never given as chat: whoever asks for them is told.
     """
-    _go_through(lambda archive: upkeep.verify(archive.files, archive.index, channel_id), "sound")
+
+    async def walk(archive: Archive) -> AsyncIterator[Finding]:
+        async for found in upkeep.verify(archive.files, archive.index, channel_id):
+            if mend and found.problem is not None:
+                await archive.index.note(found.place)
+            yield found
+
+    _go_through(walk, "sound")
 
 
 @app.command(epilog="Example: logstv archive reindex")

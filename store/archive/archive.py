@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import time
 from collections.abc import Callable
@@ -121,7 +122,7 @@ class Archive:
         return [channel.channel_id for channel in await self.directory.channels() if channel.channel_id not in apart]
 
     async def run(self) -> Exported:
-        """Export what is to be exported, and say so loudly when some of it has waited for days.
+        """Export what is to be exported.
 
         Raises:
             StoreUnavailable: Cassandra or the archive cannot answer.
@@ -129,11 +130,10 @@ class Archive:
         outcome = await self.exporter.run(await self.channel_ids())
         if outcome.days or outcome.failed:
             log.info("archive.run", days=outcome.days, lines=outcome.lines, failed=len(outcome.failed))
-        await self._warn(outcome)
         return outcome
 
     async def follow(self, every_seconds: float) -> None:
-        """Export what is to be exported, again and again, until cancelled."""
+        """Export what is to be exported, again and again, until cancelled; say loudly when days have waited long."""
         while True:
             try:
                 await self.run()
@@ -141,6 +141,8 @@ class Archive:
                 log.warning("archive.unavailable", reason=str(error), again_in_seconds=every_seconds)
             except StoreError as error:
                 log.error("archive.failed", reason=str(error), again_in_seconds=every_seconds)
+            with contextlib.suppress(StoreError):
+                await self.warn()
             await asyncio.sleep(every_seconds)
 
     async def standing(self) -> list[Standing]:
@@ -169,10 +171,24 @@ class Archive:
             )
         return found
 
-    async def _warn(self, outcome: Exported) -> None:
+    async def warn(self) -> int:
+        """Say which channels have days that should have been exported days ago, and how long those are still there.
+
+        Returns:
+            How many channels that are.
+
+        Raises:
+            StoreUnavailable: Cassandra cannot answer.
+        """
         kept = (await Retention.of_tables(self.session)).seconds[CHANNEL.table]
-        for place, reason in outcome.failed.items():
-            closed_days = (self.clock_ms() - place.day_ms) / MS_IN_DAY - 1
+        known = {channel_id: await self.exporter.due(channel_id) for channel_id in await self.channel_ids()}
+        behind = 0
+        for due in known.values():
+            # A day that is there already and got late lines is not about to be lost.
+            oldest = next((place for place, noted in due.items() if noted is None), None)
+            closed_days = 0.0 if oldest is None else (self.clock_ms() - oldest.day_ms) / MS_IN_DAY - 1
             if closed_days > _BEHIND_DAYS:
-                left = None if kept == FOR_EVER else round(kept / 86_400 - closed_days, 1)
-                log.error("archive.behind", day=str(place), reason=reason, days_until_it_expires=left)
+                left = None if kept == FOR_EVER else round(kept / 86_400 - closed_days - 1, 1)
+                log.error("archive.behind", oldest=str(oldest), days=len(due), days_until_it_expires=left)
+                behind += 1
+        return behind

@@ -36,6 +36,8 @@ log = structlog.get_logger(__name__)
 SETTLE_MS = 60_000
 """A note of late lines is looked at so long after it was written, so that no clock is so far behind."""
 
+_UNAVAILABLE_AT_MOST = 3
+
 Shown = Callable[[Message], Message | None]
 """From a message to what of it may be kept; None: nothing."""
 
@@ -49,12 +51,14 @@ class Exported:
         lines: how many lines those have.
         failed: those that could not be, and why.
         waiting: how many others hold.
+        unavailable: how many in a row the archive did not take.
     """
 
     days: int = 0
     lines: int = 0
     failed: dict[Place, str] = field(default_factory=dict)
     waiting: int = 0
+    unavailable: int = 0
 
 
 class Exporter:
@@ -118,21 +122,34 @@ class Exporter:
         ripe = {day: noted for day, noted in late.items() if day < closed_ms and noted // 1000 <= now_ms - SETTLE_MS}
         return {Place(channel_id, day): ripe.get(day) for day in sorted(there - known | ripe.keys())}
 
-    async def export(self, place: Place, lease: Lease | None = None) -> int:
+    async def merge(self, place: Place, pieces: AsyncIterator[list[Message]]) -> int:
+        """Export a day with further lines, in order; give how many lines it has.
+
+        Raises:
+            ArchiveError: it cannot be; what the archive has of it is damaged.
+            StoreUnavailable: Cassandra or the archive cannot answer, or another exports the day now.
+        """
+        async with self._leases.hold(place) as lease:
+            if lease is None:
+                raise StoreUnavailable(f"{place} is being exported by another; begin again in a moment")
+            return await self.export(place, lease, pieces)
+
+    async def export(
+        self, place: Place, lease: Lease | None = None, more: AsyncIterator[list[Message]] | None = None
+    ) -> int:
         """Export a day, merged with what the archive has of it; give how many lines it has.
+
+        Args:
+            place: which day.
+            lease: that others are kept away by.
+            more: further lines of it, in order.
 
         Raises:
             ArchiveError: it cannot be; what the archive has of it is damaged.
             StoreUnavailable: Cassandra or the archive cannot answer.
         """
-        log_ = Log(CHANNEL, (place.channel_id,), place.day_ms, place.day_ms + MS_IN_DAY, newest_first=False)
-        sources = [self._reader.stream(log_)]
-        there = await self._files.objects.size(place) is not None
-        if there:
-            self._files.forget(place)
-            sources.append(self._files.messages(place, whole))
         with tempfile.TemporaryFile(prefix="logstv-archive-") as body:
-            encoded = await self._encode(place, merged(sources, descending=False), body)
+            encoded = await self._merged(place, more, body)
             if not encoded.table.lines:
                 return 0
             await self._store(place, encoded, body, lease)
@@ -181,15 +198,51 @@ class Exporter:
                 lines = await self.export(place, lease)
                 if noted is not None:
                     await self._index.settle(place, noted)
+        except ArchiveUnavailable as error:
+            # One file may be at fault; several in a row are the archive.
+            outcome.unavailable += 1
+            if outcome.unavailable >= _UNAVAILABLE_AT_MOST:
+                raise
+            self._failed(place, error, outcome)
         except StoreUnavailable:
             raise
         except StoreError as error:
-            log.error("archive.failed", day=str(place), reason=str(error))
-            outcome.failed[place] = str(error)
+            self._failed(place, error, outcome)
         else:
             log.info("archive.exported", day=str(place), lines=lines)
+            outcome.unavailable = 0
             outcome.days += 1
             outcome.lines += lines
+
+    async def _merged(self, place: Place, more: AsyncIterator[list[Message]] | None, body: BinaryIO) -> Encoded:
+        """Encode what Cassandra and the archive have of a day; what the archive should have and has not is missed."""
+        day = Log(CHANNEL, (place.channel_id,), place.day_ms, place.day_ms + MS_IN_DAY, newest_first=False)
+        sources = [self._reader.stream(day)] if more is None else [more, self._reader.stream(day)]
+        self._files.forget(place)
+        if await self._files.objects.size(place) is not None:
+            stored = self._files.messages(place, whole)
+            try:
+                return await self._encode(place, merged([*sources, stored], descending=False), body)
+            except ArchiveDamaged as error:
+                if more is not None:
+                    raise
+                log.warning("archive.damaged", day=str(place), reason=str(error))
+                body.seek(0)
+                body.truncate()
+                sources = [self._reader.stream(day)]
+        encoded = await self._encode(place, merged(sources, descending=False), body)
+        recorded = await self._index.day(place)
+        if recorded is not None and encoded.table.lines < recorded.lines:
+            raise ArchiveDamaged(
+                f"the archived day {place} is missing or damaged, and Cassandra no longer has all of its "
+                f"{recorded.lines:,} lines: put its file {place.path} back from a copy",
+                str(place),
+            )
+        return encoded
+
+    def _failed(self, place: Place, error: StoreError, outcome: Exported) -> None:
+        log.error("archive.failed", day=str(place), reason=str(error))
+        outcome.failed[place] = str(error)
 
     async def _encode(self, place: Place, pieces: AsyncIterator[list[Message]], body: BinaryIO) -> Encoded:
         encoder = Encoder(body, place.channel_id, self._block_bytes)

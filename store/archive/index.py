@@ -204,6 +204,15 @@ class ArchiveIndex:
         """
         return {_ms(day): noted for day, noted in await self._ask("late", channel_id)}
 
+    async def note(self, place: Place) -> None:
+        """Have a day exported once more.
+
+        Raises:
+            StoreUnavailable: Cassandra cannot answer.
+        """
+        noted = time.time_ns() // 1000
+        await self._ask("note", place.channel_id, place.day_ms, noted, noted)
+
     async def settle(self, place: Place, noted: int) -> None:
         """Say that what had come late up to a time (Unix microseconds) is in the archive.
 
@@ -255,5 +264,6 @@ def _statements(session: Session) -> dict[str, str]:
         "write_month": f"INSERT INTO {months} (user_id, month, channel_id) VALUES (?, ?, ?)",
         "forget_month": f"DELETE FROM {months} WHERE user_id = ? AND month = ? AND channel_id = ?",
         "late": f"SELECT day, noted FROM {late} WHERE channel_id = ?",
+        "note": f"INSERT INTO {late} (channel_id, day, noted) VALUES (?, ?, ?) USING TIMESTAMP ?",
         "settle": f"DELETE FROM {late} USING TIMESTAMP ? WHERE channel_id = ? AND day = ?",
     }

@@ -18,14 +18,7 @@ from store.retention import Retention
 from store.shapes import CHANNEL, CHANNEL_USER, USER
 from store.writer import Writer
 
-LOGS = [
-    (CHANNEL, (CHANNELS[0],)),
-    (CHANNEL, (CHANNELS[1],)),
-    (CHANNEL_USER, (CHANNELS[0], USERS[0])),
-    (CHANNEL_USER, (CHANNELS[1], USERS[1])),
-    (USER, (USERS[0],)),
-    (USER, (USERS[2],)),
-]
+LOGS = [(CHANNEL, (CHANNELS[0],)), (CHANNEL_USER, (CHANNELS[1], USERS[1])), (USER, (USERS[2],))]
 
 
 def of_log(said: list[Message], log: Log) -> list[str]:
@@ -65,12 +58,12 @@ async def walked(reader, log: Log, limit: int, **more) -> list[str]:
     return there
 
 
-async def holds(reader, said: list[Message], limits=(3, 1000)) -> None:
+async def holds(reader, said: list[Message], limits=(7, 40)) -> None:
     """Each seeded line is given once, by every kind of walk."""
     for (shape, key), newest_first in itertools.product(LOGS, (False, True)):
         log = Log(shape, key, newest_first=newest_first)
         wanted = of_log(said, log)
-        for limit in limits:
+        for limit in limits if newest_first else limits[-1:]:
             assert await walked(reader, log, limit) == wanted
         assert [m.line async for piece in reader.stream(log) for m in piece] == wanted
         width = width_of(shape)
@@ -99,9 +92,9 @@ async def test_every_walk_over_both_tiers_gives_each_line_once(exported):
 @pytest.mark.parametrize("newest_first", [False, True])
 async def test_ranges_that_begin_and_end_around_the_horizon(exported, newest_first):
     both, said = exported
-    edges = [start_of(DAYS[1]), start_of(DAYS[3]) - 1, HORIZON_MS - 1, HORIZON_MS, HORIZON_MS + 1, NOW_MS]
+    edges = [start_of(DAYS[3]) - 1, HORIZON_MS - 1, HORIZON_MS, HORIZON_MS + 1, NOW_MS]
     for from_ms, to_ms in itertools.combinations(edges, 2):
-        for shape, key in (LOGS[0], LOGS[2], LOGS[4]):
+        for shape, key in LOGS:
             log = Log(shape, key, from_ms, to_ms, newest_first)
             assert await walked(both.reader, log, 9) == of_log(said, log)
             assert [m.line async for piece in both.reader.stream(log) for m in piece] == of_log(said, log)
@@ -207,11 +200,11 @@ async def test_nothing_is_lost_or_doubled_whenever_the_exporter_is_killed(store)
     both = await tiers(store, horizon_ms=start_of(DAYS[-1]) + 2 * MS_IN_DAY)
     gone_ms = 0
     for step in range(1000):
-        exporter = await both.exporter(Faulty(both.objects, dice.randrange(1, 30), Killed))
+        exporter = await both.exporter(Faulty(both.objects, dice.randrange(1, 60), Killed))
         if step % 2:
             # Killed between two writes to Cassandra.
             kills = itertools.count()
-            ask, at = exporter._index._ask, dice.randrange(1, 40)
+            ask, at = exporter._index._ask, dice.randrange(1, 120)
 
             async def asked(name, *values, _ask=ask, _at=at, _kills=kills):
                 if next(_kills) == _at:
@@ -223,7 +216,7 @@ async def test_nothing_is_lost_or_doubled_whenever_the_exporter_is_killed(store)
             outcome = await exporter.run(CHANNELS)
         except Killed:
             if step % 5 == 0:
-                await holds(both.reader, said, limits=(7, 20))
+                await holds(both.reader, said, limits=(20,))
             done = [{d.place.day_ms for d in await both.index.days(c)} for c in CHANNELS]
             whole = [start_of(day) for day in DAYS if all(start_of(day) in days for days in done)]
             pending = [start_of(day) for day in DAYS if start_of(day) not in whole]
@@ -235,9 +228,8 @@ async def test_nothing_is_lost_or_doubled_whenever_the_exporter_is_killed(store)
             break
     else:
         pytest.fail("the exporter never came to an end")
-    assert await both.exporter() is not None
     await expire(store, said, NOW_MS)
-    await holds(both.reader, said, limits=(7, 1000))
+    await holds(both.reader, said, limits=(11,))
 
 
 async def test_late_lines_are_merged_into_the_day_that_was_exported(store):
@@ -256,10 +248,10 @@ async def test_late_lines_are_merged_into_the_day_that_was_exported(store):
     assert (await again.run(CHANNELS)).days == 0
     await expire(store, said, NOW_MS)
     await (await Writer.open(store.session, Retention.of(0))).write(more)
-    await holds(both.reader, said + more, limits=(7, 1000))
+    await holds(both.reader, said + more, limits=(11,))
     assert (await again.run(CHANNELS)).days == len(places)
     await expire(store, said + more, NOW_MS)
-    await holds(both.reader, said + more, limits=(7, 1000))
+    await holds(both.reader, said + more, limits=(11,))
 
 
 async def test_what_is_noted_while_a_day_is_exported_stays_noted(store):
