@@ -1,16 +1,17 @@
 // The rows that are in the document: a bounded window of pages, which moves along the log as the reader scrolls.
 // It knows nothing of addresses and little of lines; pages and rows are made by those who hand it the functions.
 
+import { built, dayRow, seams } from "./chunk.js";
 import { make } from "./elements.js";
+import { dayKey } from "./times.js";
 import { before, since } from "./walk.js";
-import { day, dayKey } from "./times.js";
 
 /**
  * @typedef {import("./api.js").Message} Message
  * @typedef {import("./walk.js").Page} Page
  * @typedef {import("./walk.js").Way} Way
- * @typedef {{ message: Message, ms: number, element: HTMLElement }} Row
- * @typedef {{ element: HTMLElement, rows: Row[], older: Way | null, newer: Way | null }} Chunk
+ * @typedef {import("./chunk.js").Row} Row
+ * @typedef {import("./chunk.js").Chunk} Chunk
  * @typedef {"older" | "newer"} Side
  */
 
@@ -202,16 +203,7 @@ export class Roll {
       neighbour[side] = page[side];
       return;
     }
-    const chunk = { element: make("div", { class: "chunk" }), rows, older: page.older, newer: page.newer };
-    const gaps = page.gaps.map((gap) => ({ ms: Date.parse(gap.from), element: this.makers.gap(gap) }));
-    let key = NaN;
-    for (const row of rows) {
-      while (gaps.length && gaps[0].ms <= row.ms) chunk.element.append(/** @type {any} */ (gaps.shift()).element);
-      if (!Number.isNaN(key) && key !== dayKey(row.ms)) chunk.element.append(dayRow(row.ms));
-      key = dayKey(row.ms);
-      chunk.element.append(row.element);
-    }
-    chunk.element.append(...gaps.map(({ element }) => element));
+    const chunk = built(page, rows, this.makers.gap);
     if (side === "older") {
       this.#edges.older.after(chunk.element);
       this.#chunks.unshift(chunk);
@@ -219,31 +211,7 @@ export class Roll {
       this.#edges.newer.before(chunk.element);
       this.#chunks.push(chunk);
     }
-    this.#seams();
-  }
-
-  /** Between neighbours: say the day where it changes, and make two halves of a gap one. */
-  #seams() {
-    let key = NaN;
-    /** @type {Element | null} */
-    let above = null;
-    for (const { element, rows } of this.#chunks) {
-      if (element.firstElementChild?.classList.contains("day")) element.firstElementChild.remove();
-      const first = element.firstElementChild;
-      if (above instanceof HTMLElement && first instanceof HTMLElement && above.dataset.to && first.dataset.from) {
-        if (above.dataset.to >= first.dataset.from) {
-          const to = above.dataset.to > (first.dataset.to ?? "") ? above.dataset.to : (first.dataset.to ?? "");
-          const whole = this.makers.gap({ from: above.dataset.from ?? "", to });
-          above.replaceWith(whole);
-          first.remove();
-        }
-      }
-      if (rows.length) {
-        if (key !== dayKey(rows[0].ms)) element.prepend(dayRow(rows[0].ms));
-        key = dayKey(rows[rows.length - 1].ms);
-      }
-      above = element.lastElementChild ?? above;
-    }
+    seams(this.#chunks, this.makers.gap);
   }
 
   /** @param {Row} row */
@@ -259,13 +227,13 @@ export class Roll {
       chunk.rows.splice(place + 1, 0, row);
       const previous = chunk.rows[place];
       if (previous && dayKey(previous.ms) !== dayKey(row.ms)) row.element.before(dayRow(row.ms));
-      if (place < 0) this.#seams();
+      if (place < 0) seams(this.#chunks, this.makers.gap);
       return;
     }
     const chunk = { element: make("div", { class: "chunk" }, row.element), rows: [row], older: before(row.ms + 1), newer: null };
     this.#edges.newer.before(chunk.element);
     this.#chunks.push(chunk);
-    this.#seams();
+    seams(this.#chunks, this.makers.gap);
   }
 
   #scrolled() {
@@ -401,7 +369,7 @@ export class Roll {
     this.#keep(() => {
       chunk.element.remove();
       for (const { message } of chunk.rows) this.#rows.delete(message.sent);
-      this.#seams();
+      seams(this.#chunks, this.makers.gap);
     });
     this.#stopped[side] = false;
     const row = side === "older" ? this.oldest : this.newest;
@@ -424,6 +392,3 @@ export class Roll {
     this.#scrollTo(this.scroller.scrollTop + row.element.getBoundingClientRect().top - seen.top);
   }
 }
-
-/** @param {number} ms */
-const dayRow = (ms) => make("div", { class: "day" }, day(ms));

@@ -58,6 +58,8 @@ async def test_who_asks_too_often_is_told_when_to_come_back(module_store, client
             assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
             assert answers[-1].json()["code"] == "too_many_requests"
             assert 0 < int(answers[-1].headers["retry-after"]) <= 20
+            # The page's files come all at once, and from memory.
+            assert (await limited.get("/page/main.js", headers=headers)).status_code == 200
         assert (await limited.get("/healthz", headers=headers)).status_code == 200
 
 

@@ -186,6 +186,15 @@ async def test_a_click_on_a_line_gives_its_permalink_and_what_was_said_around_it
     assert "line" not in query(page)
 
 
+async def test_a_line_can_be_pointed_at_in_a_users_log_too(reader):
+    page = await reader.read("/?channel=moonbase&user=bo_nord")
+    sent = await page.locator(".line").nth(1).get_attribute("data-sent")
+    await reader.read(f"/?channel=moonbase&user=bo_nord&line={sent}")
+    await expect(page.locator("[aria-current=true]")).to_have_attribute("data-sent", sent)
+    await expect(page.locator("[aria-current=true]")).to_be_focused()
+    await expect(page.locator(".line")).to_have_count(4)
+
+
 async def test_a_name_leads_to_the_users_log_and_escape_back(reader):
     page = await reader.read("/?channel=moonbase")
     await page.get_by_role("link", name="Cy_Rude").click()
