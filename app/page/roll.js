@@ -104,7 +104,7 @@ export class Roll {
     this.#stopped = { older: false, newer: false };
     this.#empty = { older: 0, newer: 0 };
     this.list.replaceChildren();
-    this.scroller.setAttribute("aria-busy", "false");
+    this.#sayBusy();
   }
 
   /**
@@ -121,6 +121,7 @@ export class Roll {
     else if ("sent" in at) this.reveal(at.sent);
     else this.#top([...this.#ends(1)].find((row) => row.ms >= at.ms));
     this.#settle();
+    this.#sayBusy();
   }
 
   /**
@@ -311,7 +312,7 @@ export class Roll {
     if (!way || this.#busy[side] || this.#stopped[side]) return;
     const { signal } = this.#aborted;
     this.#busy[side] = true;
-    this.scroller.setAttribute("aria-busy", "true");
+    this.#sayBusy();
     try {
       const page = await this.makers.read(way, signal);
       if (signal.aborted) return;
@@ -328,9 +329,13 @@ export class Roll {
     } finally {
       if (!signal.aborted) {
         this.#describe();
-        this.scroller.setAttribute("aria-busy", String(this.#busy.older || this.#busy.newer));
+        this.#sayBusy();
       }
     }
+  }
+
+  #sayBusy() {
+    this.scroller.setAttribute("aria-busy", String(this.#busy.older || this.#busy.newer));
   }
 
   /** @param {Side} side */

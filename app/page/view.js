@@ -80,11 +80,14 @@ export class View {
     this.listener.begun();
     const { signal } = this;
     this.tell("Reading …");
+    this.log.setAttribute("aria-busy", "true"); // until the roll has its first rows
     try {
       await (this.isLog ? this.#open(signal) : this.#showHome(signal));
       if (!signal.aborted) this.listener.shown();
     } catch (error) {
-      if (!signal.aborted) this.say(/** @type {Error} */ (error), () => void this.show(this.seen, "stay"));
+      if (signal.aborted) return;
+      this.log.setAttribute("aria-busy", "false");
+      this.say(/** @type {Error} */ (error), () => void this.show(this.seen, "stay"));
     }
   }
 

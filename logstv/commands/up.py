@@ -78,6 +78,8 @@ def _say_where_to_look(api: AppSettings, ingest: IngestSettings) -> None:
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     console.print(f"\nlogstv is up: {root}  (Ctrl-C stops it)")
     for login in ingest.channels[:3]:
+        console.print(f"  read {login}:  {root}/?channel={login}")
+    for login in ingest.channels[:1]:
         console.print(f"  the log of {login}:  {root}/v1/channels/{login}/messages?limit=10")
     if not ingest.channels:
         console.print("  add a channel to read:  logstv channels add NAME")
