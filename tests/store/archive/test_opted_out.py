@@ -9,9 +9,9 @@ import pytest
 from support.tiers import CHANNELS, NOW_MS, USERS, chat, expire, tiers
 
 from store.archive.eraser import ArchiveEraser
-from store.erasers import Archived
+from store.erasers import Archived, erasers_of
 from store.erasing import Erased, Erasure
-from store.errors import ArchiveDamaged
+from store.errors import ArchiveDamaged, ArchiveUnavailable
 from store.opted_out import STILL_OUT, OptedOut
 from store.optouts import Kind, Optouts, Way
 from store.reader import Log
@@ -54,7 +54,8 @@ async def test_the_job_erases_the_archive_too(exported):
     async def take_note(lines: int) -> None:
         found.append(lines)
 
-    archive = SimpleNamespace(eraser=ArchiveEraser(exporter, both.index, both.objects, exporter._leases))
+    eraser = ArchiveEraser(exporter, both.index, both.objects, exporter._leases)
+    archive = SimpleNamespace(eraser=eraser, files=both.files, index=both.index)
     erasure = Erasure(Kind.USER, USERS[0], frozenset(), NOW_MS, is_out=True, found=take_note)
     assert await Archived(archive).erase(erasure) is Erased.WHOLLY
     assert sum(found) > 0
@@ -105,3 +106,15 @@ async def test_a_damaged_day_does_not_keep_others_from_being_erased(exported):
     with pytest.raises(ArchiveDamaged, match=str(first)):
         assert [gone async for gone in eraser.erase_channel(CHANNELS[0], lambda _: None)] == []
     assert [place async for place in both.objects.places(CHANNELS[0])] == [first]
+
+
+async def test_an_erasure_is_not_complete_while_nobody_says_where_the_archive_is(exported, store):
+    *_, archived = await erasers_of(store.session)
+
+    async def take_note(_: int) -> None: ...
+
+    erasure = Erasure(Kind.USER, USERS[0], frozenset(), NOW_MS, is_out=True, found=take_note)
+    with pytest.raises(ArchiveUnavailable, match="LOGSTV_ARCHIVE_URL has to name it"):
+        await archived.erase(erasure)
+    await store.session.execute(f"TRUNCATE {store.session.table('archived_days')}")
+    assert await archived.erase(erasure) is Erased.WHOLLY
