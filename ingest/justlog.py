@@ -124,6 +124,7 @@ class JustlogImport:
         return self.outcome
 
     async def _take(self, file: _File) -> None:
+        await self._archive.optouts.refresh()
         old: dict[Place, _Lines] = {}
         recent: list[Message] = []
         try:
@@ -149,14 +150,19 @@ class JustlogImport:
         except LineError as error:
             self.outcome.refused[str(error)] += 1
             return
-        if message.unstorable is not None or message.channel_id is None:
+        channel_id = message.channel_id
+        if message.unstorable is not None or channel_id is None:
             self.outcome.refused[message.unstorable or ""] += 1
             return
-        position = message.position
-        if self._horizon_ms is None or position.sent_ms >= self._horizon_ms or message.channel_id in self._apart:
-            recent.append(message)
+        shown = self._archive.optouts.now().shown(message)
+        if shown is None:
+            self.outcome.refused["its author, or its channel, has opted out"] += 1
             return
-        place = Place(message.channel_id, position.sent_ms // MS_IN_DAY * MS_IN_DAY)
+        position = message.position
+        if self._horizon_ms is None or position.sent_ms >= self._horizon_ms or channel_id in self._apart:
+            recent.append(shown)
+            return
+        place = Place(channel_id, position.sent_ms // MS_IN_DAY * MS_IN_DAY)
         old.setdefault(place, {})[position.order] = received
 
     async def _write(self, recent: list[Message]) -> None:

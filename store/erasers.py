@@ -15,6 +15,7 @@ from collections.abc import Iterable
 
 from store import moderation
 from store.archive.archive import Archive
+from store.archive.objects import Objects
 from store.buckets import Bucket
 from store.deletions import Delete, Deletions
 from store.directory import Directory
@@ -42,8 +43,9 @@ async def erasers_of(session: Session) -> list[Eraser]:
     """
     # The tables first: what is exported after that has nothing of theirs.
     erasers: list[Eraser] = [await Lines.open(session), await Measures.open(session)]
-    if session.settings.archive_url:
-        erasers.append(Archived(await Archive.open(session, session.settings)))
+    # Where no archive is named although there is one, an erasure must not seem complete.
+    objects = None if session.settings.archive_url else Objects.nowhere()
+    erasers.append(Archived(await Archive.open(session, session.settings, objects=objects)))
     return erasers
 
 
@@ -63,6 +65,8 @@ class Archived:
             LeaseLost: another does it.
             StoreUnavailable: Cassandra or the archive cannot answer; beginning again is right.
         """
+        if not self._archive.files.objects.are_named and not await self._archive.index.channels():
+            return Erased.WHOLLY
         until_ms = STILL_OUT if erasure.is_out else erasure.through_ms
         if erasure.kind is Kind.USER:
             logins = dict.fromkeys(erasure.logins, until_ms)

@@ -20,6 +20,7 @@ from store.archive.objects import Objects, Place
 from store.directory import Directory
 from store.errors import StoreError, StoreUnavailable
 from store.keys import MS_IN_DAY, MS_IN_HOUR
+from store.optouts import Optouts
 from store.reader import Reader
 from store.retention import FOR_EVER, Retention
 from store.session import Session
@@ -67,6 +68,7 @@ class Archive:
         index: what Cassandra knows of it.
         exporter: brings days there.
         eraser: takes lines away.
+        optouts: whose lines are not kept.
     """
 
     session: Session
@@ -76,6 +78,7 @@ class Archive:
     eraser: ArchiveEraser
     directory: Directory
     wanted: WantedChannels
+    optouts: Optouts
     clock_ms: Callable[[], int]
 
     @classmethod
@@ -104,10 +107,13 @@ class Archive:
         files, index = Files(objects), await ArchiveIndex.open(session)
         leases = await Leases.open(session, socket.gethostname())
         grace_ms = round(settings.archive_grace_hours * MS_IN_HOUR)
-        exporter = Exporter(await Reader.open(session), files, index, leases, grace_ms=grace_ms, clock_ms=clock_ms)
+        optouts = await Optouts.open(session)
+        exporter = Exporter(
+            await Reader.open(session), files, index, leases, optouts=optouts, grace_ms=grace_ms, clock_ms=clock_ms
+        )
         eraser = ArchiveEraser(exporter, index, objects, leases)
         directory, wanted = await Directory.open(session), await WantedChannels.open(session)
-        return cls(session, files, index, exporter, eraser, directory, wanted, clock_ms)
+        return cls(session, files, index, exporter, eraser, directory, wanted, optouts, clock_ms)
 
     async def channel_ids(self) -> list[int]:
         """Give the channels whose days are exported.

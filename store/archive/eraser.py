@@ -5,13 +5,13 @@ It may be stopped at any point and done again: what is erased already is not fou
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 
 from store.archive.exporter import Exporter, Shown
 from store.archive.index import ArchiveIndex
 from store.archive.lease import Leases
 from store.archive.objects import Objects, Place
-from store.errors import StoreUnavailable
+from store.errors import ArchiveError, StoreUnavailable
 
 
 class ArchiveEraser:
@@ -34,9 +34,13 @@ class ArchiveEraser:
             ArchiveError: a file is damaged.
             StoreUnavailable: Cassandra or the archive cannot answer, or another works on a day; do it again.
         """
-        for month in await self._index.user_months(user_id):
-            for day in await self._index.user_days(user_id, month):
-                yield await self._rewrite(day.place, shown)
+        places = [
+            day.place
+            for month in await self._index.user_months(user_id)
+            for day in await self._index.user_days(user_id, month)
+        ]
+        async for gone in self._rewrite_all(places, shown):
+            yield gone
 
     async def erase_channel(self, channel_id: int, shown: Shown) -> AsyncIterator[int]:
         """Erase the days of a channel; yield for each day how many lines went. Days that keep lines stay without them.
@@ -47,8 +51,19 @@ class ArchiveEraser:
         """
         places = {day.place async for day in self._index.walk(channel_id, 0, 1 << 52, descending=False)}
         places |= {place async for place in self._objects.places(channel_id)}
-        for place in sorted(places):
-            yield await self._rewrite(place, shown)
+        async for gone in self._rewrite_all(sorted(places), shown):
+            yield gone
+
+    async def _rewrite_all(self, places: Iterable[Place], shown: Shown) -> AsyncIterator[int]:
+        """Rewrite days; one that is damaged is told of when the others are done."""
+        damaged: ArchiveError | None = None
+        for place in places:
+            try:
+                yield await self._rewrite(place, shown)
+            except ArchiveError as error:
+                damaged = damaged or error
+        if damaged is not None:
+            raise damaged
 
     async def _rewrite(self, place: Place, shown: Shown) -> int:
         async with self._leases.hold(place) as lease:

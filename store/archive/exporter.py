@@ -28,6 +28,8 @@ from store.errors import ArchiveDamaged, ArchiveUnavailable, StoreError, StoreUn
 from store.keys import MS_IN_DAY
 from store.merging import merged
 from store.message import Message
+from store.opted_out import NOBODY, OptedOut
+from store.optouts import Optouts
 from store.reader import Log, Reader
 from store.shapes import CHANNEL
 
@@ -69,6 +71,7 @@ class Exporter:
         files: the archive.
         index: what is known of it.
         leases: keeps others away.
+        optouts: whose lines are not kept; None: everyone's are.
         grace_ms: so long after its end a day is closed.
         clock_ms: Unix milliseconds.
         block_bytes: text in a block of a file.
@@ -81,6 +84,7 @@ class Exporter:
         index: ArchiveIndex,
         leases: Leases,
         *,
+        optouts: Optouts | None = None,
         grace_ms: int,
         clock_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
         block_bytes: int = archived.BLOCK_BYTES,
@@ -89,6 +93,7 @@ class Exporter:
         self._files = files
         self._index = index
         self._leases = leases
+        self._optouts = optouts
         self._grace_ms = grace_ms
         self._clock_ms = clock_ms
         self._block_bytes = block_bytes
@@ -148,12 +153,17 @@ class Exporter:
             ArchiveError: it cannot be; what the archive has of it is damaged.
             StoreUnavailable: Cassandra or the archive cannot answer.
         """
+        out = await self._out()
         with tempfile.TemporaryFile(prefix="logstv-archive-") as body:
-            encoded = await self._merged(place, more, body)
-            if not encoded.table.lines:
-                return 0
-            await self._store(place, encoded, body, lease)
-        await self._index.record(ArchivedDay.of(place, encoded), encoded.users)
+            encoded = await self._merged(place, more, body, out)
+            if encoded.table.lines:
+                await self._store(place, encoded, body, lease)
+        if encoded.table.lines:
+            await self._index.record(ArchivedDay.of(place, encoded), encoded.users)
+        now_out = await self._out()
+        if now_out.version != out.version or not encoded.table.lines:
+            # Who opted out meanwhile may have been erased from where this day was not yet.
+            await self.rewrite(place, now_out.shown, lease)
         return encoded.table.lines
 
     async def rewrite(self, place: Place, shown: Shown, lease: Lease | None = None) -> int:
@@ -214,7 +224,9 @@ class Exporter:
             outcome.days += 1
             outcome.lines += lines
 
-    async def _merged(self, place: Place, more: AsyncIterator[list[Message]] | None, body: BinaryIO) -> Encoded:
+    async def _merged(
+        self, place: Place, more: AsyncIterator[list[Message]] | None, body: BinaryIO, out: OptedOut
+    ) -> Encoded:
         """Encode what Cassandra and the archive have of a day; what the archive should have and has not is missed."""
         day = Log(CHANNEL, (place.channel_id,), place.day_ms, place.day_ms + MS_IN_DAY, newest_first=False)
         sources = [self._reader.stream(day)] if more is None else [more, self._reader.stream(day)]
@@ -222,7 +234,7 @@ class Exporter:
         if await self._files.objects.size(place) is not None:
             stored = self._files.messages(place, whole)
             try:
-                return await self._encode(place, merged([*sources, stored], descending=False), body)
+                return await self._encode(place, _shown(merged([*sources, stored], descending=False), out), body)
             except ArchiveDamaged as error:
                 if more is not None:
                     raise
@@ -230,7 +242,7 @@ class Exporter:
                 body.seek(0)
                 body.truncate()
                 sources = [self._reader.stream(day)]
-        encoded = await self._encode(place, merged(sources, descending=False), body)
+        encoded = await self._encode(place, _shown(merged(sources, descending=False), out), body)
         recorded = await self._index.day(place)
         if recorded is not None and encoded.table.lines < recorded.lines:
             raise ArchiveDamaged(
@@ -243,6 +255,13 @@ class Exporter:
     def _failed(self, place: Place, error: StoreError, outcome: Exported) -> None:
         log.error("archive.failed", day=str(place), reason=str(error))
         outcome.failed[place] = str(error)
+
+    async def _out(self) -> OptedOut:
+        """Give who is out now."""
+        if self._optouts is None:
+            return NOBODY
+        await self._optouts.refresh()
+        return self._optouts.now()
 
     async def _encode(self, place: Place, pieces: AsyncIterator[list[Message]], body: BinaryIO) -> Encoded:
         encoder = Encoder(body, place.channel_id, self._block_bytes)
@@ -266,6 +285,12 @@ class Exporter:
         """Read a file back as any reader of gzip would, and compare it with what was to be written."""
         if await read_back(self._files, place) != (encoded.table.lines, encoded.table.digest, encoded.table.size):
             raise ArchiveDamaged(f"what was stored of {place} is not what comes back; it is exported again")
+
+
+async def _shown(pieces: AsyncIterator[list[Message]], out: OptedOut) -> AsyncIterator[list[Message]]:
+    """Yield what may be kept of messages."""
+    async for piece in pieces:
+        yield [stays for message in piece if (stays := out.shown(message)) is not None] if out else piece
 
 
 async def read_back(files: Files, place: Place) -> tuple[int, bytes, int]:

@@ -173,6 +173,11 @@ class Objects:
                         yield place
 
     @property
+    def are_named(self) -> bool:
+        """Whether it is known where they are."""
+        return self._there is not None
+
+    @property
     def _store(self) -> ObjectStore:
         if self._there is None:
             raise ArchiveUnavailable(

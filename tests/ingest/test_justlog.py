@@ -13,6 +13,7 @@ from store.archive.files import Files
 from store.archive.objects import Objects
 from store.archive.reader import ArchiveReader
 from store.keys import MS_IN_DAY
+from store.optouts import Kind, Way
 from store.reader import Log
 from store.shapes import CHANNEL, CHANNEL_USER, USER
 from store.tiers import TieredReader
@@ -95,6 +96,17 @@ async def test_a_damaged_file_is_named_and_the_others_are_taken_in(store, archiv
     put(tree, DAY_MS, said(DAY_MS, 40, 0), packed=True)
     assert (await imported(store, archive, tree, done)).failed == []
     assert len(await read(store, archive, CHANNEL, (9001,))) == 45
+
+
+async def test_who_has_opted_out_is_not_taken_in(store, archive, tmp_path):
+    tree = tmp_path / "logs"
+    put(tree, DAY_MS, said(DAY_MS, 10, 0))
+    put(tree, RECENT_MS, said(RECENT_MS, 10, 50))
+    await archive.optouts.add(Kind.USER, [501], Way.ADMIN)
+    outcome = await imported(store, archive, tree, tmp_path / "done")
+    assert (outcome.archived, outcome.written) == (5, 5)
+    assert outcome.refused == {"its author, or its channel, has opted out": 10}
+    assert not any("user-id=501" in line for line in await read(store, archive, CHANNEL, (9001,)))
 
 
 async def test_lines_without_a_place_are_counted(store, archive, tmp_path):

@@ -86,7 +86,7 @@ async def test_everything_of_hers_goes_and_nothing_else(store, chat):
     ((kind, number, way, found, parts, begun, finished),) = await store.session.execute(
         f"SELECT kind, id, way, lines, done, begun, finished FROM {store.session.table('erasures')}"
     )
-    assert (kind, number, way, set(parts)) == ("user", named.ADA, "admin", {"lines", "volumes"})
+    assert (kind, number, way, set(parts)) == ("user", named.ADA, "admin", {"lines", "volumes", "archive"})
     assert found["lines"] == len(named.hers())
     assert begun <= finished
     assert await (await erasing(store)).run() == []

@@ -9,10 +9,11 @@ import pytest
 from support.tiers import CHANNELS, NOW_MS, USERS, chat, expire, tiers
 
 from store.archive.eraser import ArchiveEraser
-from store.erasers import Archived
+from store.erasers import Archived, erasers_of
 from store.erasing import Erased, Erasure
+from store.errors import ArchiveDamaged, ArchiveUnavailable
 from store.opted_out import STILL_OUT, OptedOut
-from store.optouts import Kind
+from store.optouts import Kind, Optouts, Way
 from store.reader import Log
 from store.retention import Retention
 from store.shapes import CHANNEL
@@ -53,7 +54,8 @@ async def test_the_job_erases_the_archive_too(exported):
     async def take_note(lines: int) -> None:
         found.append(lines)
 
-    archive = SimpleNamespace(eraser=ArchiveEraser(exporter, both.index, both.objects, exporter._leases))
+    eraser = ArchiveEraser(exporter, both.index, both.objects, exporter._leases)
+    archive = SimpleNamespace(eraser=eraser, files=both.files, index=both.index)
     erasure = Erasure(Kind.USER, USERS[0], frozenset(), NOW_MS, is_out=True, found=take_note)
     assert await Archived(archive).erase(erasure) is Erased.WHOLLY
     assert sum(found) > 0
@@ -61,3 +63,58 @@ async def test_the_job_erases_the_archive_too(exported):
         for place in [place async for place in both.objects.places(channel_id)]:
             text = gzip.decompress(b"".join([piece async for piece in both.objects.pieces(place)]))
             assert f"user-id={USERS[0]}".encode() not in text
+
+
+async def test_who_is_out_or_opts_out_meanwhile_is_not_exported(store):
+    said = chat(6, seed=24)
+    await (await Writer.open(store.session, Retention.of(0))).write(said)
+    both = await tiers(store, horizon_ms=NOW_MS)
+    optouts = await Optouts.open(store.session)
+    await optouts.add(Kind.USER, [USERS[0]], Way.ADMIN)
+    exporter = await both.exporter(optouts=optouts)
+    record, others = exporter._index.record, await Optouts.open(store.session)
+
+    async def recorded(*day) -> None:
+        """Have another opt out, and be erased from what is recorded, just before this day is."""
+        exporter._index.record = record
+        await others.add(Kind.USER, [USERS[1]], Way.ADMIN)
+        await record(*day)
+
+    exporter._index.record = recorded
+    assert (await exporter.run(CHANNELS)).failed == {}
+    places = [place async for place in both.objects.places()]
+    assert len(places) > 10
+    for place in places:
+        text = gzip.decompress(b"".join([piece async for piece in both.objects.pieces(place)]))
+        assert f"user-id={USERS[0]}".encode() not in text
+        assert f"user-id={USERS[1]}".encode() not in text
+    assert await both.index.user_months(USERS[1]) == []
+    # All that is left of a day may be theirs.
+    await others.add(Kind.CHANNEL, [CHANNELS[0]], Way.ADMIN)
+    for place in places:
+        await exporter.export(place)
+    assert {place.channel_id async for place in both.objects.places()} == {CHANNELS[1]}
+    assert await both.index.days(CHANNELS[0]) == []
+
+
+async def test_a_damaged_day_does_not_keep_others_from_being_erased(exported):
+    both, _ = exported
+    first = min([place async for place in both.objects.places(CHANNELS[0])])
+    await both.objects.put(first, iter([b"no gzip at all"]))
+    exporter = await both.exporter()
+    eraser = ArchiveEraser(exporter, both.index, both.objects, exporter._leases)
+    with pytest.raises(ArchiveDamaged, match=str(first)):
+        assert [gone async for gone in eraser.erase_channel(CHANNELS[0], lambda _: None)] == []
+    assert [place async for place in both.objects.places(CHANNELS[0])] == [first]
+
+
+async def test_an_erasure_is_not_complete_while_nobody_says_where_the_archive_is(exported, store):
+    *_, archived = await erasers_of(store.session)
+
+    async def take_note(_: int) -> None: ...
+
+    erasure = Erasure(Kind.USER, USERS[0], frozenset(), NOW_MS, is_out=True, found=take_note)
+    with pytest.raises(ArchiveUnavailable, match="LOGSTV_ARCHIVE_URL has to name it"):
+        await archived.erase(erasure)
+    await store.session.execute(f"TRUNCATE {store.session.table('archived_days')}")
+    assert await archived.erase(erasure) is Erased.WHOLLY
