@@ -12,7 +12,7 @@ _LINE = (
     "user-id=501;user-type=mod :ada_lift!ada_lift@ada_lift.tmi.twitch.tv PRIVMSG #moonbase :good evening"
 )
 _MESSAGE: dict[str, JsonValue] = {
-    "sent": "5fc9f4b0-c971-11f0-8000-000000001eef",
+    "sent": "40ed3eb0-c972-11f0-8000-000000001eef",
     "id": "5eed0000-0000-4001-8000-000000001eef",
     "type": "privmsg",
     "timestamp": "2025-11-24T20:15:00.123Z",

@@ -23,7 +23,7 @@ router = APIRouter(prefix="/v1", tags=["logs"], dependencies=[OnlyDocumented])
 
 _MOST_AROUND = 500
 _UUID_LENGTH = 36
-_EXAMPLE = "5fc9f4b0-c971-11f0-8000-000000001eef"
+_EXAMPLE = "40ed3eb0-c972-11f0-8000-000000001eef"
 
 SentPath = Annotated[str, Path(description="`sent` of the line: a timeuuid.", examples=[_EXAMPLE])]
 

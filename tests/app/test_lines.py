@@ -4,6 +4,8 @@ import uuid
 
 import pytest
 
+from app.routes.lines import _EXAMPLE, _position
+
 LOG = "/v1/channels/moonbase/messages"
 
 
@@ -40,3 +42,7 @@ async def test_what_is_no_key_of_a_line_is_answered_with_a_sentence(client, sent
     answer = await client.get(f"{LOG}/{sent}")
     assert answer.status_code == 400
     assert "`sent` of a message" in answer.json()["detail"]
+
+
+def test_the_example_is_a_key():
+    assert _position(_EXAMPLE).sent_ms == 1_764_015_300_123
