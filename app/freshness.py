@@ -11,6 +11,8 @@ import hashlib
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.dependencies import HEAD
+
 _KEPT = ("etag", "cache-control", "vary", "link", "content-location", "date", "expires", "content-security-policy")
 """Headers of a 304. A browser takes them for those of what it kept, the policy of a page too (RFC 9111, 3.2)."""
 
@@ -35,7 +37,9 @@ class Freshness:
                 return
             if start is not None:
                 began, start = start, None
-                if not message.get("more_body"):
+                # The body of a stream is left away where HEAD asks for it: that of all of them would be the same.
+                is_stream = HEAD in scope and not message.get("body")
+                if not message.get("more_body") and not is_stream:
                     message = _marked(Headers(scope=scope), began, message)
                 await send(began)
             await send(message)

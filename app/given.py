@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from store.errors import CursorError
-from store.keys import LOW_MASK, Position
+from store.keys import LATEST_MS, LOW_MASK, Position
 from store.sealed import CHANGED, seal, unseal
 
 MOST_MARKS = 300
@@ -55,6 +55,8 @@ class Given:
         if len(packed) < _HEAD.size or packed[0] != _VERSION or (len(packed) - _HEAD.size) % _MARK_BYTES:
             raise CursorError(CHANGED)
         _, of_channel, sent_ms, low = _HEAD.unpack_from(packed)
+        if not 0 <= sent_ms <= LATEST_MS:
+            raise CursorError(CHANGED)
         if of_channel != channel_id:
             raise CursorError("the cursor belongs to another channel: use it with the one that gave it")
         marks = packed[_HEAD.size :]

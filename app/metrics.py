@@ -36,13 +36,23 @@ class RequestMetrics:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        begun = time.perf_counter()
+        begun, answered = time.perf_counter(), False
+
+        def note(status: int) -> None:
+            nonlocal answered
+            answered = True
+            route = getattr(scope.get("route"), "path", "other")
+            self._requests.labels(route, status).inc()
+            self._seconds.labels(route).observe(time.perf_counter() - begun)
 
         async def noted(message: Message) -> None:
             if message["type"] == "http.response.start":
-                route = getattr(scope.get("route"), "path", "other")
-                self._requests.labels(route, message["status"]).inc()
-                self._seconds.labels(route).observe(time.perf_counter() - begun)
+                note(message["status"])
             await send(message)
 
-        await self._app(scope, receive, noted)
+        try:
+            await self._app(scope, receive, noted)
+        except Exception:
+            if not answered:  # it is answered further out, by Starlette's own ServerErrorMiddleware
+                note(500)
+            raise

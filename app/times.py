@@ -6,8 +6,9 @@ import datetime as dt
 import re
 from functools import lru_cache
 
+from store.keys import LATEST_MS
+
 _EARLIEST_MS = 0
-LATEST_MS = 64_060_588_800_000  # the year 4000
 _SECONDS_DIGITS = 10
 _RIGHT = "write RFC 3339, as in 2026-11-24T20:15:00Z, or Unix seconds or milliseconds"
 

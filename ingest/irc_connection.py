@@ -29,6 +29,7 @@ _UNSENT_BYTES = 64 * 1024
 _CONNECT_SECONDS = 15.0
 _CLOSE_SECONDS = 2.0
 _LOOK_SECONDS = 1.0
+_SLACK_SECONDS = 5.0
 _OVERLAP_SECONDS = 300.0
 """How long a new connection may take to join before the one that it replaces is closed all the same."""
 _JOIN_REFUSALS = ("msg_channel_suspended", "msg_banned", "msg_room_not_found", "msg_channel_blocked", "tos_ban")
@@ -126,12 +127,28 @@ class IrcConnection:
         while piece := await self._piece(reader):
             too_long = self._splitter.too_long
             lines = self._splitter.feed(piece)
-            self.heard_ms = time.time_ns() // 1_000_000
+            self._hear()
             self._counts.too_long += self._splitter.too_long - too_long
             self._counts.lines += len(lines)
             if chunk := self._chat(lines):
                 # A full queue keeps us from reading, and so, in time, the server from sending.
                 await self._chunks.put(chunk)
+
+    def _hear(self) -> None:
+        """Take note that something arrived. After longer than a live connection is silent, we did not listen before.
+
+        What is read then may have waited for us, and the server may have given up on us meanwhile.
+        """
+        now_ms = time.time_ns() // 1_000_000
+        longest = self._settings.irc_silence + self._settings.irc_pong_timeout + _SLACK_SECONDS
+        broken = self.heard_ms and now_ms - self.heard_ms > longest * 1000
+        if broken:
+            for state in self._joined.values():
+                state.leave(self)
+        self.heard_ms = now_ms
+        if broken:
+            for state in self._joined.values():
+                state.enter(self)
 
     async def _piece(self, reader: asyncio.StreamReader) -> bytes:
         """Give what arrives next; ask a silent server whether it lives."""

@@ -23,7 +23,7 @@ from ingest.rules import ChannelRules
 from ingest.said_optouts import MARK, SaidOptouts
 from ingest.source import ReceivedLine, Source
 from ingest.waiting import InMemory, Taken, WaitingLines
-from store.errors import LineError, StoreError, StoreUnavailable
+from store.errors import LineError, NodesMissing, StoreError, StoreUnavailable
 from store.message import Message
 from store.opted_out import NOBODY, OptedOut
 from store.writer import Writer, Written
@@ -39,6 +39,8 @@ _BACKOFF_SECONDS = (0.2, 10.0)
 _FLUSH_SECONDS = 5.0
 _DRAIN_SECONDS = 10.0
 _AWAY_SECONDS = 2.0
+_AWAY_AFTER_SECONDS = 5.0
+"""Cassandra was away when for so long no write was acknowledged; one that only timed out has lost nothing."""
 _MOST_CHANNELS = 100_000
 _SPLIT_AFTER = 3
 _GIVE_UP_AFTER = 20
@@ -110,6 +112,7 @@ class Pipeline:
         self._written = written
         self._channel_ids: dict[str, int] = {}
         self._was_away = True
+        self._acknowledged_at = time.monotonic()
 
     async def run(self, source: Source) -> None:
         """Write everything that a source gives; return when it ends and all of it is acknowledged.
@@ -278,7 +281,9 @@ class Pipeline:
                 if attempt >= _SPLIT_AFTER and len(messages) > 1:
                     await self._write_halves(writer, messages, written_before)
                     return
-                if attempt >= _GIVE_UP_AFTER and self.counts.written > written_before + _OTHERS_WRITTEN:
+                at_fault = not isinstance(error, NodesMissing)  # too few nodes are up for the rows of some, not of all
+                others = self.counts.written - written_before
+                if at_fault and attempt >= _GIVE_UP_AFTER and others > _OTHERS_WRITTEN:
                     self._refuse(messages[0].line, f"Cassandra takes others, but never this one: {error}")
                     return
                 await asyncio.sleep(pause * random.uniform(0.5, 1.0))
@@ -308,9 +313,10 @@ class Pipeline:
         written = await writer.write(messages)
         if self.meter is not None:
             self.meter.written(messages, written, time.monotonic() - begun)
-        if self._was_away:
-            self._was_away = False
+        now = time.monotonic()
+        if self._was_away and now - self._acknowledged_at > _AWAY_AFTER_SECONDS:
             self._waiting.again()
+        self._was_away, self._acknowledged_at = False, now
         self.counts.written += written.messages
         self._written(messages)
         self.counts.rows += written.rows

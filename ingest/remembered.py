@@ -33,12 +33,14 @@ class RememberedChannels:
             return []
         return [login for login in found if isinstance(login, str)] if isinstance(found, list) else []
 
-    async def keep(self, source: ChatSource) -> None:
-        """Keep the file in step with what a source reads, until cancelled."""
+    async def keep(self, source: ChatSource, leaving: asyncio.Event) -> None:
+        """Keep the file in step with what a source is to read, until it is about to leave."""
         kept = self.logins()
-        while True:
+        while not leaving.is_set():
             await asyncio.sleep(_LOOK_SECONDS)
-            logins = sorted(state.login for state in source.channels if state.joined)
+            if leaving.is_set():
+                return
+            logins = sorted(state.login for state in source.channels if not state.failure)
             if logins and logins != kept:
                 kept = logins
                 self._write(logins)

@@ -35,6 +35,7 @@ _MOST_IN_GROUP = 512
 _KEEP_SECONDS = 15.0
 """How long acknowledged lines stay: a node that is killed loses what its commit log has not synced, 10 s by default."""
 _AGAIN_SECONDS = 1.0
+_AGAIN_GROUPS = MOST_WAITING // _MOST_IN_GROUP
 _LAST_SECONDS = 10.0
 """How long a disk that takes nothing is tried at the end."""
 _ALARM_SHARE = 0.5
@@ -71,6 +72,7 @@ class Spool:
         unsettled: how many lines came in, now or before, and are not done.
         bytes: how much they take on disk.
         alarm: what is wrong, as a sentence; empty when all is well.
+        ending: to be set when the source is about to be stopped: a full spool then takes what it has read, too.
     """
 
     durable = True
@@ -79,6 +81,7 @@ class Spool:
         self.unsettled = 0
         self.bytes = 0
         self.alarm = ""
+        self.ending = False
         self._folder = folder
         self._most_bytes = most_bytes
         self._pending: list[ReceivedLine] = []  # not on disk yet
@@ -211,7 +214,10 @@ class Spool:
                 await asyncio.sleep(_AGAIN_SECONDS)
             if loop.time() - shrunk > _SHRINK_SECONDS and not self._behind:
                 shrunk = loop.time()
-                await self._in_thread(self._file.give_back)
+                try:
+                    await self._in_thread(self._file.give_back)
+                except SpoolError as error:
+                    self._warn("spool.unwritable", str(error))
 
     def _commit(self) -> _Outcome:
         """Wait for lines, gather some more, bring them to disk; in the thread, so that a busy loop delays nothing."""
@@ -222,7 +228,7 @@ class Spool:
         with self._lock:
             lines = self._pending[:MOST_WAITING]
         # What is done is removed also from a full spool, or there would never be room.
-        full = bool(lines) and self.bytes >= self._most_bytes and not self._ended
+        full = bool(lines) and self.bytes >= self._most_bytes and not self._ended and not self.ending
         if full:
             lines = []
         done = self._removable()
@@ -287,7 +293,7 @@ class Spool:
 
     async def _read(self) -> None:
         """Bring the oldest groups that wait from disk to memory."""
-        again, self._again = self._again[:_MOST_IN_GROUP], self._again[_MOST_IN_GROUP:]
+        again, self._again = self._again[:_AGAIN_GROUPS], self._again[_AGAIN_GROUPS:]
         try:
             if again:
                 groups = await asyncio.to_thread(self._file.numbered, again)

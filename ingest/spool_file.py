@@ -65,6 +65,7 @@ class SpoolFile:
             columns = "number INTEGER PRIMARY KEY AUTOINCREMENT, count INTEGER, lines BLOB"
             self._database.execute(f"CREATE TABLE IF NOT EXISTS groups ({columns})")
             self._database.execute("BEGIN IMMEDIATE").execute("COMMIT")
+            self._database.execute("SELECT sum(length(lines)) FROM groups").fetchone()  # a damaged page shows here
         except (sqlite3.Error, OSError) as error:
             raise SpoolError(f"the spool {path} cannot be used: {error}") from error
 
@@ -86,8 +87,7 @@ class SpoolFile:
                 if own is None:
                     own = cls._opened(path)
                 else:
-                    left = cls._opened(path)
-                    own.take_over(left)
+                    own.take_over_if_possible(cls._opened(path))
         if own is None:
             raise SpoolError(
                 f"all {_MOST_FILES} files in {folder} are used by other workers: set LOGSTV_DATA_DIR apart"
@@ -106,6 +106,9 @@ class SpoolFile:
                 raise
         # Not a database, or one that the disk has spoilt: someone may still save lines from it.
         aside = path.with_suffix(f".damaged-{time.time_ns() // 1_000_000}")
+        for end in ("-wal", "-shm"):  # the newest lines may still be there alone
+            with contextlib.suppress(OSError):
+                Path(f"{path}{end}").replace(f"{aside}{end}")
         path.replace(aside)
         log.error("spool.damaged", path=str(path), kept_as=str(aside))
         return cls(path)
@@ -191,15 +194,33 @@ class SpoolFile:
         return lines, size
 
     def give_back(self) -> None:
-        """Give free space back to the disk, but for some that the next lines will take."""
+        """Give free space back to the disk, but for some that the next lines will take.
+
+        Raises:
+            SpoolError: the disk is full or broken.
+        """
         with self._one_at_a_time:
             self._give_back()
 
     def _give_back(self) -> None:
+        try:
+            self._vacuum()
+        except sqlite3.Error as error:
+            raise SpoolError(f"the spool {self.path} cannot be made smaller: {error}") from error
+
+    def _vacuum(self) -> None:
         free = self._database.execute("PRAGMA freelist_count").fetchone()[0]
         if free > _SPARE_PAGES:
             # `execute` steps a statement without columns once, which frees one page (Python 3.11); this runs it whole.
             self._database.executescript(f"PRAGMA incremental_vacuum({free - _SPARE_PAGES})")
+
+    def take_over_if_possible(self, other: SpoolFile) -> None:
+        """Take over what another worker left; where that fails, leave it for the next start."""
+        try:
+            self.take_over(other)
+        except SpoolError as error:
+            log.error("spool.not_taken_over", path=str(other.path), reason=str(error))
+            other.close()
 
     def take_over(self, other: SpoolFile) -> None:
         """Move all groups of another file into this one, and remove it.
@@ -210,6 +231,7 @@ class SpoolFile:
         read_to = 0
         while groups := other.after(read_to, 10_000):
             self.change([group.lines for group in groups], ())
+            other.change((), [group.number for group in groups])
             read_to = groups[-1].number
         other.close()
         other.path.unlink()

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import structlog
 from prometheus_client import CollectorRegistry
@@ -40,6 +41,8 @@ from store.writer import Writer
 
 log = structlog.get_logger(__name__)
 
+T = TypeVar("T")
+
 _REPORT_SECONDS = 60.0
 _RETENTION_SECONDS = 10.0
 _CONNECT_PAUSE_SECONDS = 2.0
@@ -53,9 +56,14 @@ async def connect(settings: StoreSettings) -> Session:
     Raises:
         SettingsError: a setting makes no sense.
     """
+    return await _patiently(lambda: Session.open(settings))
+
+
+async def _patiently(opened: Callable[[], Awaitable[T]]) -> T:
+    """Open something of a cluster that can be reached but cannot answer yet, as too few of its nodes are up."""
     while True:
         try:
-            return await Session.open(settings)
+            return await opened()
         except StoreUnavailable as error:
             log.warning("store.unavailable", reason=str(error), again_in_seconds=_CONNECT_PAUSE_SECONDS)
             await asyncio.sleep(_CONNECT_PAUSE_SECONDS)
@@ -101,6 +109,7 @@ async def work(
         try:
             await asyncio.shield(running)
         except asyncio.CancelledError:
+            spool.ending = True
             worker.leaving.set()
             await asyncio.wait({running}, timeout=settings.worker_handover + _DRAIN_SECONDS)
             raise
@@ -163,7 +172,7 @@ class _Worker:
             beside = [
                 group.create_task(self._record_coverage()),
                 group.create_task(self._follow_retention()),
-                group.create_task(self._remembered.keep(self._source)),
+                group.create_task(self._remembered.keep(self._source, self.leaving)),
                 group.create_task(self._volume.run()),
                 group.create_task(self._erase()),
                 group.create_task(self._report()),
@@ -192,11 +201,23 @@ class _Worker:
         if not self._session.done():
             await self._source.stop()
             return
-        said = await SaidOptouts.open(self._session.result())
+        opening = asyncio.create_task(_patiently(lambda: self._open_follower(self._session.result())))
+        leaving = asyncio.create_task(self.leaving.wait())
+        await asyncio.wait({opening, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        leaving.cancel()
+        if opening.done():
+            self._follower = opening.result()
+            await self._follower.run()
+        else:
+            opening.cancel()
+            await self._source.stop()
+
+    async def _open_follower(self, session: Session) -> Follower:
+        said = await SaidOptouts.open(session)
         said.optouts.told = self._opted_out
         self.pipeline.optouts = said
-        self._follower = await Follower.open(
-            self._session.result(),
+        return await Follower.open(
+            session,
             self._source,
             self._settings,
             lines=lambda: self.pipeline.counts.received,
@@ -204,7 +225,6 @@ class _Worker:
             optouts=said.optouts,
             leaving=self.leaving,
         )
-        await self._follower.run()
 
     def _obey(self, rules: ChannelRules) -> None:
         self.pipeline.rules = rules
@@ -240,7 +260,8 @@ class _Worker:
 
     async def _open_writer(self) -> Writer:
         """Give the writer, once it is known what is to be kept, and whose is not: lines of before may wait."""
-        writer = await Writer.open(await self._session)
+        session = await self._session
+        writer = await _patiently(lambda: Writer.open(session))
         await self._rules_known.wait()
         writer.retention = replace(writer.retention, channels=self.pipeline.rules.seconds)
         self._writer = writer
@@ -257,7 +278,8 @@ class _Worker:
                 self._writer.retention = replace(tables, channels=self._writer.retention.channels)
 
     async def _record_coverage(self) -> None:
-        await self._recorder.run(await Coverage.open(await self._session))
+        session = await self._session
+        await self._recorder.run(await _patiently(lambda: Coverage.open(session)))
 
     async def _report(self) -> None:
         """Now and then say how it goes."""

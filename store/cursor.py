@@ -9,7 +9,7 @@ import struct
 from dataclasses import dataclass
 
 from store.errors import CursorError
-from store.keys import LOW_MASK, Position
+from store.keys import LATEST_MS, LOW_MASK, Position
 from store.sealed import CHANGED, seal, unseal
 from store.shapes import SHAPES, Key, Shape
 
@@ -79,6 +79,8 @@ class Cursor:
         if found is not shape or found_key != key:
             raise CursorError("the cursor belongs to another log: use it with the route and names that gave it")
         bucket_ms, from_ms, to_ms, sent_ms, low = _BODY.unpack_from(packed, _HEAD.size + 8 * len(found.key))
+        if any(not 0 <= ms <= LATEST_MS for ms in (bucket_ms, from_ms, to_ms, sent_ms)):
+            raise CursorError(CHANGED)
         return cls(
             found,
             found_key,

@@ -14,6 +14,7 @@ from typing import Protocol
 import structlog
 from cassandra.query import PreparedStatement
 
+from store.errors import LeaseLost, StoreError
 from store.lease import Leases
 from store.optouts import Kind, Optout, Optouts
 from store.session import Session
@@ -136,7 +137,8 @@ class Erasing:
 
         Raises:
             LeaseLost: it took too long to say that we are at it; another goes on.
-            StoreUnavailable: Cassandra cannot answer; running again is right.
+            StoreError: something of one could not be erased, as from a damaged day of the archive; what is due of
+                others is gone, and running again is right.
         """
         if not self.due():
             return []
@@ -144,14 +146,30 @@ class Erasing:
             if check is None:
                 return None
             await self._optouts.refresh()
-            return [row for row in self.due() if await self._erase(row, check)]
+            return await self._erase_all(self.due(), check)
+
+    async def _erase_all(self, rows: Sequence[Optout], check: Callable[[], None]) -> list[Optout]:
+        """Erase what is stored of some, and give whose is gone; what goes wrong with one keeps back no other."""
+        erased: list[Optout] = []
+        failed: StoreError | None = None
+        for row in rows:
+            try:
+                if await self._erase(row, check):
+                    erased.append(row)
+            except LeaseLost:
+                raise
+            except StoreError as error:
+                failed = failed or error
+        if failed is not None:
+            raise failed
+        return erased
 
     async def _erase(self, row: Optout, check: Callable[[], None]) -> bool:
         """Erase what is stored of one, and say whether nothing is left."""
         key = (REGISTRY, row.since_ms, row.kind.value, row.id)
         lines, done = await self._begun(row, key)
         is_whole = True
-        for eraser in self._erasers:
+        for eraser in self._erasers:  # in their order: what one has not erased may come back into the next
             if eraser.name in done:
                 continue
             counted = lines.get(eraser.name, 0)

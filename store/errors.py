@@ -14,6 +14,7 @@ StoreError
 ├── ArchiveError             something about archived days that trying again does not change
 │   └── ArchiveDamaged       an archived day is missing, or not as it was written
 └── StoreUnavailable         Cassandra cannot answer now; trying again later is right
+    ├── NodesMissing         too few nodes are up, for what was asked at least
     └── ArchiveUnavailable   the archive cannot be reached, or has no room left
 """
 
@@ -82,6 +83,10 @@ class ArchiveDamaged(ArchiveError):
     def __init__(self, reason: str, day: str = "a day") -> None:
         super().__init__(reason)
         self.day = day
+
+
+class NodesMissing(StoreUnavailable):
+    """Too few nodes are up for what was asked; other partitions may lie on nodes that are."""
 
 
 class ArchiveUnavailable(StoreUnavailable):

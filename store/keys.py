@@ -17,6 +17,8 @@ _SIGN_BITS = 0x8080808080808080
 _UUID = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}")
 
 MS_IN_HOUR = 3_600_000
+LATEST_MS = 64_060_588_800_000
+"""The latest time that is dealt with, Unix milliseconds: the year 4000; a timeuuid ends in 5236."""
 MS_IN_DAY = 86_400_000
 
 

@@ -20,7 +20,7 @@ from store import rows, statements
 from store.buckets import Bucket, Stretch, merged, walked, widest
 from store.cursor import Cursor
 from store.filters import Accept, Narrow, take_of, taken
-from store.keys import FIRST_LOW, LAST_LOW, Position, Width
+from store.keys import FIRST_LOW, LAST_LOW, LATEST_MS, Position, Width
 from store.message import Message
 from store.opted_out import WhoIsOut, nobody
 from store.session import Rows, Session
@@ -30,7 +30,7 @@ _BUCKETS_AT_ONCE, _MOST_BUCKETS_AT_ONCE = 64, 1024
 _SCAN_ROWS = 1000
 """Rows in one read of a search or of a stream."""
 
-_EVER = (0, 64_060_588_800_000)  # Unix milliseconds, 1970 to 4000: a timeuuid ends in 5236
+_EVER = (0, LATEST_MS)
 
 
 @dataclass(frozen=True, slots=True)

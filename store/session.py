@@ -34,7 +34,7 @@ from cassandra.cluster import Session as DriverSession
 from cassandra.policies import DCAwareRoundRobinPolicy, ExponentialReconnectionPolicy, TokenAwarePolicy
 from cassandra.query import BoundStatement, PreparedStatement, Statement, tuple_factory
 
-from store.errors import SettingsError, StoreError, StoreUnavailable
+from store.errors import NodesMissing, SettingsError, StoreError, StoreUnavailable
 from store.settings import StoreSettings
 
 log = structlog.get_logger(__name__)
@@ -209,11 +209,11 @@ def translated(error: BaseException) -> BaseException:
     if isinstance(error, RequestValidationException | protocol.RequestValidationException):
         return StoreError(f"Cassandra refused a request: {error}")
     if isinstance(error, Unavailable):
-        return StoreUnavailable("too few replicas are up for the consistency level")
+        return NodesMissing("too few replicas are up for the consistency level")
     if isinstance(error, OperationTimedOut | RequestExecutionException | protocol.ErrorMessage):
         return StoreUnavailable(f"Cassandra did not answer: {error}")
     if isinstance(error, NoHostAvailable | DriverException | OSError):
-        return StoreUnavailable(f"no Cassandra node can be reached: {error}")
+        return NodesMissing(f"no Cassandra node can be reached: {error}")
     return error
 
 

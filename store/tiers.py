@@ -7,6 +7,7 @@ longer, is given from there. What both hold is given once, so there is no moment
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
@@ -121,7 +122,9 @@ class TieredReader:
             return await self.hot.page(
                 log, limit=limit, cursor=cursor, accept=accept, narrow=narrow, budget_seconds=budget_seconds
             )
-        search = _Search(limit, accept, narrow, time.monotonic() + budget_seconds, [])
+        # Only a search is broken off: who asks for a page of a log gets a full one.
+        is_search = accept is not None or narrow is not None
+        search = _Search(limit, accept, narrow, time.monotonic() + budget_seconds if is_search else math.inf, [])
         stand: _Stand | None = None
         for at, part in enumerate(parts):
             if at and search.ended:

@@ -23,11 +23,11 @@ log = structlog.get_logger(__name__)
 async def whole_day(request: Request, store: Store, asked: Log) -> Response | None:
     """Answer with the file of a day, if a whole day is asked for, it is in the archive, and the client takes gzip.
 
-    Its lines end in LF, as justlog wrote them. Every piece of the file is checked before it is sent.
+    Its lines end in LF, as justlog wrote them. Every piece of the file is checked before it is sent. Where the archive
+    cannot give it, the day is read as any other is: Cassandra may still have all of it.
 
     Raises:
-        ArchiveDamaged: the file is missing, or not as it was written.
-        StoreUnavailable: Cassandra or the archive cannot answer.
+        StoreUnavailable: Cassandra cannot answer.
     """
     from_ms, to_ms = asked.from_ms, asked.to_ms
     if asked.shape is not CHANNEL or from_ms is None or to_ms is None or asked.newest_first:
@@ -38,13 +38,23 @@ async def whole_day(request: Request, store: Store, asked: Log) -> Response | No
     place = Place(asked.key[0], from_ms)
     if await index.day(place) is None or from_ms in await index.late(place.channel_id):
         return None
-    table = await files.table(place)
+    try:
+        table = await files.table(place)
+    except StoreError as error:
+        log.warning("archive.passed_by", day=str(place), reason=str(error))
+        return None
     etag = f'W/"{table.generation.hex()}"'
     headers = {"etag": etag, "vary": "accept-encoding"}
     if known_to(request.headers.get("if-none-match", ""), etag):
         return Response(status_code=304, headers=headers)
     pieces = files.raw(place)
-    first = await anext(pieces)
+    try:
+        first = await anext(pieces, None)
+    except StoreError as error:
+        log.warning("archive.passed_by", day=str(place), reason=str(error))
+        return None
+    if first is None:
+        return None
     headers |= {"content-encoding": "gzip", "content-length": str(table.size)}
     body = iter(()) if is_head(request) else _body(first, pieces)
     return StreamingResponse(body, media_type="text/plain; charset=utf-8", headers=headers)

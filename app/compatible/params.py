@@ -11,8 +11,8 @@ from pydantic import BaseModel, BeforeValidator, Field
 
 from app.errors import BadRequest, NotFound
 from app.params import Time
-from app.times import LATEST_MS, parse_time
-from store.keys import MS_IN_DAY, Width
+from app.times import parse_time
+from store.keys import LATEST_MS, MS_IN_DAY, Width
 
 _MOST = 2**64 - 1  # rustlog's numbers
 _EPOCH = dt.date(1970, 1, 1)

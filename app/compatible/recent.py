@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 from pydantic import AliasChoices, BaseModel, Field
 
-from app.times import LATEST_MS
 from store import tags
+from store.keys import LATEST_MS
 from store.message import Message, MessageType
 
 MOST = 800

@@ -60,6 +60,8 @@ async def test_a_fault_of_ours_tells_nothing_of_the_inside(client, monkeypatch, 
         answer = await client.get("/v1/channels")
     assert_problem(answer, 500, "internal_error")
     assert "secret" not in answer.text
+    counted = (await client.get("/metrics")).text
+    assert 'logstv_http_requests_total{route="/v1/channels",status="500"} 1.0' in counted
 
 
 async def test_the_user_log_is_for_whom_the_policy_says(module_store, client):

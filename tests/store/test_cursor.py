@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -66,3 +67,10 @@ def test_no_bytes_crash_it(packed):
     text = base64.urlsafe_b64encode(packed).rstrip(b"=").decode()
     with pytest.raises(CursorError):
         Cursor.decode(text, CHANNEL, (9001,))
+
+
+@pytest.mark.parametrize("sent_ms", [-1, 1 << 62, 64_060_588_800_001])
+def test_a_cursor_to_a_time_that_is_none_is_refused_though_it_is_sealed(sent_ms):
+    made_up = replace(SOME_CURSOR, position=Position(sent_ms, 1 << 63))
+    with pytest.raises(CursorError):
+        Cursor.decode(made_up.encode(), CHANNEL, (9001,))

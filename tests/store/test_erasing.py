@@ -261,6 +261,19 @@ async def test_erasers_work_in_order_and_one_that_is_done_is_not_asked_again(sto
     assert set(done) == {"a", "b", "c"}
 
 
+async def test_what_goes_wrong_with_one_keeps_back_no_other(store, chat):
+    class FailsForAda(Recorded):
+        async def erase(self, erasure):
+            if erasure.id == named.ADA:
+                raise StoreUnavailable("a day of hers is damaged")
+            return await super().erase(erasure)
+
+    await store.optouts.add(Kind.USER, [named.ADA, named.BO], Way.ADMIN)
+    with pytest.raises(StoreUnavailable):
+        await (await erasing(store, [FailsForAda("a", [])])).run()
+    assert {row.id: row.is_erased for row in store.optouts.rows} == {named.ADA: False, named.BO: True}
+
+
 async def test_a_line_from_the_future_is_erased_later(store, writer, now_ms):
     ahead = lines.privmsg("from tomorrow", sent_ms=now_ms + 3_600_000, user_id=named.ADA, login="ada_lift")
     await writer.write([Message.parse(ahead)])
