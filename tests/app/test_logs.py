@@ -269,7 +269,8 @@ async def test_a_page_is_one_partition_read_and_at_most_one_index_read_and_a_loo
         assert tables.count("coverage") <= (1 if turn == 0 else 0)  # nothing is known of it, which is remembered
         # These lines are older than the tables keep any: whether the archive has more of them is looked up, too.
         assert tables.count("archived_days") == 1
-        others = sum(tables.count(name) for name in ("channel_buckets", "coverage", "archived_days", "tables"))
+        looks = ("channel_buckets", "coverage", "archived_days", "tables", "retention_history")
+        others = sum(tables.count(name) for name in looks)
         assert len(calls) == len(names) + 2 + others
 
 
