@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -50,15 +50,19 @@ class CoverageRecorder:
         self._due = _Due()
         self._seen: dict[int, ChannelReading] = {}
 
-    async def run(self, coverage: Coverage) -> None:
-        """Record until cancelled."""
-        looks = 0
-        while True:
-            await asyncio.sleep(_LOOK_SECONDS)
-            with contextlib.suppress(StoreUnavailable):
-                await self._record(coverage, everything=looks % _LOOKS_A_BEAT == 0)
-            self._look()
-            looks += 1
+    async def run(self, opening: Awaitable[Coverage]) -> None:
+        """Record until cancelled; what is read before the store can be reached is looked at too, and recorded then."""
+        opened, looks = asyncio.ensure_future(opening), 0
+        try:
+            while True:
+                self._look()
+                await asyncio.sleep(_LOOK_SECONDS)
+                if opened.done():
+                    with contextlib.suppress(StoreUnavailable):
+                        await self._record(opened.result(), everything=looks % _LOOKS_A_BEAT == 0)
+                    looks += 1
+        finally:
+            opened.cancel()
 
     async def finish(self, coverage: Coverage) -> None:
         """Record what there is, once all that was read is on disk.

@@ -170,7 +170,7 @@ class _Worker:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._follow())
             beside = [
-                group.create_task(self._record_coverage()),
+                group.create_task(self._recorder.run(self._open_coverage())),
                 group.create_task(self._follow_retention()),
                 group.create_task(self._remembered.keep(self._source, self.leaving)),
                 group.create_task(self._volume.run()),
@@ -181,7 +181,7 @@ class _Worker:
             for task in beside:
                 task.cancel()
         with contextlib.suppress(StoreUnavailable):
-            if self._session.done():
+            if self._session.done() and not self._session.cancelled():
                 await self._recorder.finish(await Coverage.open(self._session.result()))
 
     async def unseed(self) -> None:
@@ -260,7 +260,7 @@ class _Worker:
 
     async def _open_writer(self) -> Writer:
         """Give the writer, once it is known what is to be kept, and whose is not: lines of before may wait."""
-        session = await self._session
+        session = await asyncio.shield(self._session)
         writer = await _patiently(lambda: Writer.open(session))
         await self._rules_known.wait()
         writer.retention = replace(writer.retention, channels=self.pipeline.rules.seconds)
@@ -277,9 +277,9 @@ class _Worker:
                 tables = await Retention.of_tables(self._session.result())
                 self._writer.retention = replace(tables, channels=self._writer.retention.channels)
 
-    async def _record_coverage(self) -> None:
-        session = await self._session
-        await self._recorder.run(await _patiently(lambda: Coverage.open(session)))
+    async def _open_coverage(self) -> Coverage:
+        session = await asyncio.shield(self._session)
+        return await _patiently(lambda: Coverage.open(session))
 
     async def _report(self) -> None:
         """Now and then say how it goes."""

@@ -27,6 +27,10 @@ class Kept:
         return span.from_ms
 
 
+async def opened(kept: Kept) -> Kept:
+    return kept
+
+
 async def test_a_channel_is_covered_from_its_join_to_the_last_thing_heard(monkeypatch):
     monkeypatch.setattr(coverage_module, "_LOOK_SECONDS", 0.01)
     monkeypatch.setattr(coverage_module, "_LOOKS_A_BEAT", 1)
@@ -34,7 +38,7 @@ async def test_a_channel_is_covered_from_its_join_to_the_last_thing_heard(monkey
     chat = DemoChat(channels=("moonbase",), rate=50)
     async with DemoChatServer(chat) as server, reading(settings_for(server)) as read:
         recorder = CoverageRecorder(read.source, "one")
-        recording = asyncio.create_task(recorder.run(kept))
+        recording = asyncio.create_task(recorder.run(opened(kept)))
         await until(lambda: len(read.lines) > 10 and kept.spans)
         state = read.source.channels[0]
         (channel_id, began), ended = next(iter(kept.spans.items()))
