@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.problems import MEANINGS, declared, with_archive
+from app.problems import MEANINGS, OF_EVERY_ROUTE, declared, with_archive
 
 TAG = "compatible"
 
@@ -29,7 +29,7 @@ def plainly(*statuses: int) -> dict[int | str, dict[str, Any]]:
     answers: dict[int | str, dict[str, Any]] = {
         status: {"description": _MEANINGS[status], "content": _PLAIN} for status in with_archive(statuses)
     }
-    if 404 in answers:
-        # A path that begins with another word than theirs is of no route, and is answered as all such are.
-        answers[404]["content"] = {**_PLAIN, **declared(404)[404]["content"]}
+    # A path that begins with another word than theirs is of no route, and is answered as all such are.
+    for status in answers.keys() & {404, *OF_EVERY_ROUTE}:
+        answers[status]["content"] = {**_PLAIN, **declared(404)[404]["content"]}
     return answers

@@ -48,7 +48,7 @@ async def test_what_the_service_refuses_is_an_error_with_its_sentence(address):
             [message async for message in logstv.messages(channel="nobody_of_that_name")]
         with pytest.raises(ApiError) as forbidden:
             [message async for message in logstv.messages(user="ada_lift")]
-    assert nobody.value.code == "not-found"
+    assert nobody.value.code == "not_found"
     assert forbidden.value.status == 403
 
 
