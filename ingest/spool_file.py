@@ -67,6 +67,8 @@ class SpoolFile:
             self._database.execute("BEGIN IMMEDIATE").execute("COMMIT")
             self._database.execute("SELECT sum(length(lines)) FROM groups").fetchone()  # a damaged page shows here
         except (sqlite3.Error, OSError) as error:
+            if (database := getattr(self, "_database", None)) is not None:
+                database.close()
             raise SpoolError(f"the spool {path} cannot be used: {error}") from error
 
     @classmethod

@@ -7,7 +7,10 @@ from support.chat import reading, settings_for, until
 from ingest import coverage as coverage_module
 from ingest.coverage import CoverageRecorder
 from ingest.demo import DemoChat, DemoChatServer
-from ingest.irc_state import ChannelState
+from ingest.irc_connection import IrcConnection
+from ingest.irc_state import ChannelState, IrcCounts
+from ingest.pacing import Budget
+from ingest.settings import IngestSettings
 from store.coverage import Span
 from store.errors import StoreUnavailable
 
@@ -73,3 +76,20 @@ def test_a_channel_that_one_connection_takes_over_from_another_is_read_without_a
     two.heard_ms = 3000
     state.leave(two)
     assert (state.reading_from_ms, state.read_spans) == (None, [(1000, 3000)])
+
+
+def test_a_connection_that_was_not_listened_to_covers_nothing_of_that_time(monkeypatch):
+    now = 1_000_000
+    monkeypatch.setattr("ingest.irc_connection.time.time_ns", lambda: now * 1_000_000)
+    settings = IngestSettings(irc_silence=60, irc_pong_timeout=10)
+    connection = IrcConnection(settings, {}, Budget(1, 1), IrcCounts(), asyncio.Queue())
+    state = ChannelState("moonbase", 9001)
+    connection._hear()
+    connection._joined["moonbase"] = state
+    state.enter(connection)
+    now += 60_000
+    connection._hear()
+    assert state.read_spans == []
+    now += 600_000  # held back, or suspended: the server may long have given up on us
+    connection._hear()
+    assert (state.read_spans, state.reading_from_ms) == ([(1_000_000, 1_060_000)], 1_660_000)

@@ -208,3 +208,20 @@ async def test_a_message_that_can_never_be_written_is_set_aside_and_holds_up_not
     kept = [orjson.loads(row) for row in quarantine.path.read_bytes().splitlines()]
     assert [record["line"] for record in kept] == [SAID[333]]
     assert str(fault) in kept[0]["reason"]
+
+
+async def test_a_write_that_only_timed_out_has_nothing_written_again(store, writer, tmp_path, monkeypatch):
+    monkeypatch.setattr(pipeline_module, "_BACKOFF_SECONDS", (0.001, 0.002))
+    write, failures, again = writer.write, iter([True, False] * 50), []
+
+    async def sometimes(messages):
+        if next(failures, False):
+            raise StoreUnavailable("it did not answer in time")
+        return await write(messages)
+
+    monkeypatch.setattr(writer, "write", sometimes)
+    async with Spool(tmp_path / "spool", 1 << 30) as spool:
+        monkeypatch.setattr(spool, "again", lambda: again.append(1))
+        await piped(writer, Quarantine(tmp_path), spool).run(Given(*SAID))
+    assert not again
+    assert await stored(store) == SAID

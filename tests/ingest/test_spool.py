@@ -198,3 +198,33 @@ async def test_space_that_an_outage_took_is_given_back(tmp_path, monkeypatch):
     file.give_back()
     file.close()
     assert (tmp_path / "spool-1.sqlite").stat().st_size < 50_000
+
+
+async def test_a_file_with_a_damaged_page_is_kept_aside_too(tmp_path):
+    file = SpoolFile(tmp_path / "spool-1.sqlite")
+    file.change([[ReceivedLine(f"{n * 7919:x}" * 60, n) for n in range(m, m + 200)] for m in range(60)], ())
+    file.close()
+    path = tmp_path / "spool-1.sqlite"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:16384] + b"\xff" * 65536 + whole[16384 + 65536 :])
+    async with Spool(tmp_path, PLENTY) as spool:
+        await spool.put(numbered(1))
+        assert await taken(spool, 1) == [1]
+    (aside,) = (path for path in tmp_path.glob("*.damaged-*") if not path.name.endswith("-wal"))
+    assert aside.stat().st_size == len(whole)
+
+
+async def test_a_file_that_cannot_be_taken_over_is_left_for_the_next_start(tmp_path, monkeypatch):
+    async with Spool(tmp_path, PLENTY) as one, Spool(tmp_path, PLENTY) as two:
+        await one.put(numbered(1))
+        await two.put(numbered(2))
+
+    def full(*_given):
+        raise SpoolError("the disk is full")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(SpoolFile, "take_over", full)
+        async with Spool(tmp_path, PLENTY) as spool:
+            assert await taken(spool, 1, done=False) == [1]
+    async with Spool(tmp_path, PLENTY) as spool:
+        assert sorted(await taken(spool, 2)) == [1, 2]
