@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from urllib.parse import quote, urlencode
 
@@ -16,6 +17,7 @@ from app.compatible.render import WRITINGS, Writing
 from app.dependencies import is_head
 from app.errors import BadRequest, NotFound
 from app.params import MOST_MESSAGES
+from app.streams import FIRST_SECONDS, Begun, Pieces
 from store.cursor import Cursor
 from store.errors import StoreError
 from store.message import Message
@@ -25,8 +27,6 @@ from store.store import Store
 log = structlog.get_logger(__name__)
 
 _AT_ONCE = 100  # lines written before others have their turn
-
-Pieces = AsyncIterator[list[Message]]
 
 
 async def lines(request: Request, store: Store, asked: Log, params: LinesParams) -> Response:
@@ -86,12 +86,14 @@ async def streamed(request: Request, pieces: Pieces, form: Form) -> Response:
     Raises:
         NotFound: there are none.
     """
-    first: list[Message] = await anext(pieces, [])
-    if not first:
+    begun = await Begun.of(pieces, FIRST_SECONDS)
+    if begun.is_empty:
         raise NotFound("there are no lines")
     writing = WRITINGS[form]
-    body = iter(()) if is_head(request) else _body(first, pieces, writing)
-    return StreamingResponse(body, media_type=writing.media_type)
+    if is_head(request):
+        await begun.close()
+        return StreamingResponse(iter(()), media_type=writing.media_type)
+    return StreamingResponse(_body(begun, writing), media_type=writing.media_type)
 
 
 async def at_most(pieces: Pieces, limit: int | None, offset: int = 0) -> Pieces:
@@ -111,20 +113,20 @@ async def at_most(pieces: Pieces, limit: int | None, offset: int = 0) -> Pieces:
                 return
 
 
-async def _body(first: list[Message], pieces: Pieces, writing: Writing) -> AsyncIterator[bytes]:
+async def _body(begun: Begun, writing: Writing) -> AsyncIterator[bytes]:
     """Yield the body; an error breaks the connection, so that a client sees that the end is missing."""
     before = writing.head
     try:
-        while first:
-            for start in range(0, len(first), _AT_ONCE):
-                yield before + writing.between.join(map(writing.line, first[start : start + _AT_ONCE]))
-                before = writing.between
-                await asyncio.sleep(0)  # whoever asked for a page does not wait for a whole piece
-            first = await anext(pieces, [])
+        async with contextlib.aclosing(begun.pieces()) as pieces:
+            async for piece in pieces:
+                for start in range(0, len(piece), _AT_ONCE):
+                    yield before + writing.between.join(map(writing.line, piece[start : start + _AT_ONCE]))
+                    before = writing.between
+                    await asyncio.sleep(0)  # whoever asked for a page does not wait for a whole piece
     except StoreError as error:
         log.error("stream.broken", reason=str(error))
         raise
-    yield writing.tail
+    yield (b"" if before is writing.between else writing.head) + writing.tail
 
 
 def _checked(cursor: Cursor, asked: Log, params: LinesParams) -> Cursor:

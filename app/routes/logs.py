@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Annotated, Any
@@ -18,6 +19,7 @@ from app.gaps import gaps_of
 from app.params import Format, Include, LogParams, Order
 from app.policy import allow_user_log
 from app.problems import declared
+from app.streams import FIRST_SECONDS, Begun
 from store.cursor import Cursor
 from store.errors import StoreError
 from store.filters import Accept, Narrow
@@ -94,8 +96,11 @@ async def answer(request: Request, shared: Shared, params: LogParams, asked: Log
     if form is Format.NDJSON and not params.asks_for_a_page:
         pieces = store.reader.stream(asked, accept, narrow)
         # What goes wrong at once is still a problem, not a broken answer.
-        first: list[Message] = await anext(pieces, [])
-        body = iter(()) if is_head(request) else _ndjson(store, asked.shape, first, pieces)
+        begun = await Begun.of(pieces, FIRST_SECONDS)
+        if is_head(request):
+            await begun.close()
+            return StreamingResponse(iter(()), media_type=pages.NDJSON, headers=pages.BY_ACCEPT)
+        body = _ndjson(store, asked.shape, begun)
         return StreamingResponse(body, media_type=pages.NDJSON, headers=pages.BY_ACCEPT)
 
     async def read() -> pages.Written:
@@ -132,17 +137,15 @@ def _narrow(store: Store, shape: Shape, include: Include, accept: Accept | None)
     return narrow
 
 
-async def _ndjson(
-    store: Store, shape: Shape, first: list[Message], pieces: AsyncIterator[list[Message]]
-) -> AsyncIterator[bytes]:
+async def _ndjson(store: Store, shape: Shape, begun: Begun) -> AsyncIterator[bytes]:
     """Yield one object a line; an error breaks the connection, so that a client sees that the end is missing."""
     try:
-        while first:
-            removals = await store.moderation.removals(shape, first)
-            for start in range(0, len(first), _AT_ONCE):
-                yield pages.records(first[start : start + _AT_ONCE], removals)
-                await asyncio.sleep(0)  # whoever asked for a page does not wait for a whole piece
-            first = await anext(pieces, [])
+        async with contextlib.aclosing(begun.pieces()) as pieces:
+            async for piece in pieces:
+                removals = await store.moderation.removals(shape, piece)
+                for start in range(0, len(piece), _AT_ONCE):
+                    yield pages.records(piece[start : start + _AT_ONCE], removals)
+                    await asyncio.sleep(0)  # whoever asked for a page does not wait for a whole piece
     except StoreError as error:
         log.error("stream.broken", reason=str(error))
         raise
