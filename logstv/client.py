@@ -170,7 +170,7 @@ class AsyncClient:
             wait = _wait(answer, attempt)
             if wait is None:
                 break
-            await asyncio.sleep(wait)
+            await _pause(wait)
         return _checked(answer)
 
 
@@ -208,6 +208,10 @@ def _wait(answer: httpx2.Response, attempt: int) -> float | None:
         return None
     after = answer.headers.get("retry-after", "")
     return min(float(after) if after.isdigit() else 2.0**attempt, _LONGEST_WAIT_SECONDS)
+
+
+async def _pause(seconds: float) -> None:
+    await asyncio.sleep(seconds)
 
 
 def _checked(answer: httpx2.Response) -> dict[str, Any]:

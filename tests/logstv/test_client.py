@@ -67,7 +67,7 @@ async def test_it_waits_where_it_is_asked_to(address, monkeypatch):
             return next(answers, None) or await get(*given, **more)
 
         monkeypatch.setattr(http, "get", sometimes)
-        monkeypatch.setattr(client_module.asyncio, "sleep", slept)
+        monkeypatch.setattr(client_module, "_pause", slept)
         async with AsyncClient(address, http=http) as logstv:
             assert len([message async for message in logstv.messages(channel=lines.CHANNEL)]) == len(SAID)
     assert waited == [3, 3]
