@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import itertools
 import time
 from collections.abc import Callable, Iterable
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 from cassandra.query import PreparedStatement
 
 from store.keys import MS_IN_DAY
+from store.rows import unix_ms
 from store.session import Session
 
 BEAT_MS = 10_000
@@ -117,7 +117,7 @@ class Coverage:
             # A span is at most a day long, so none that reaches in begins earlier than a day before.
             bounds = ((days[0] - 1) * MS_IN_DAY, days[1] * MS_IN_DAY)
             rows = await self._session.execute(self._prepared["read"].bind((channel_id, *bounds)))
-            found = joined(_lasting(Span(_ms(began), _ms(ended)), now_ms) for began, ended in rows)
+            found = joined(_lasting(Span(unix_ms(began), unix_ms(ended)), now_ms) for began, ended in rows)
             self._remembered.pop(key, None)
             self._remembered[key] = (now_ms, found)
             while len(self._remembered) > _MOST_REMEMBERED:
@@ -146,7 +146,7 @@ class Coverage:
         asked_ms, found = self._remembered.get((channel_id, -1, -1), (0, []))
         if not found and now_ms - asked_ms > BEAT_MS:
             rows = await self._session.execute(self._prepared["first"].bind((channel_id,)))
-            found = [Span(_ms(began), _ms(began)) for (began,) in rows if began is not None]
+            found = [Span(unix_ms(began), unix_ms(began)) for (began,) in rows if began is not None]
             self._remembered[channel_id, -1, -1] = (now_ms, found)
         return found[0].from_ms if found else None
 
@@ -160,7 +160,3 @@ def _by_day(span: Span) -> list[Span]:
     cuts = range((span.from_ms // MS_IN_DAY + 1) * MS_IN_DAY, span.to_ms, MS_IN_DAY)
     edges = [span.from_ms, *cuts, span.to_ms]
     return [Span(start, end) for start, end in itertools.pairwise(edges)]
-
-
-def _ms(moment: dt.datetime) -> int:
-    return round(moment.replace(tzinfo=dt.UTC).timestamp() * 1000)

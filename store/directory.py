@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from cassandra.query import PreparedStatement
 
+from store.rows import unix_ms
 from store.session import Rows, Session
 from store.sightings import REGISTRY
 
@@ -141,7 +142,7 @@ class Directory:
 
 
 def _ms(moment: dt.datetime | None) -> int | None:
-    return None if moment is None else round(moment.replace(tzinfo=dt.UTC).timestamp() * 1000)
+    return None if moment is None else unix_ms(moment)
 
 
 def _newest_first(names: Iterable[Name]) -> list[Name]:

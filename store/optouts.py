@@ -18,6 +18,7 @@ from cassandra.query import BatchStatement, BatchType, PreparedStatement
 from store.directory import Directory
 from store.errors import OptoutError
 from store.opted_out import STILL_OUT, OptedOut
+from store.rows import unix_ms
 from store.session import Session
 from store.sightings import REGISTRY
 from store.wanted import LOGIN_OR_ID
@@ -245,7 +246,7 @@ def _opted_out(rows: Iterable[Optout], version: uuid.UUID | None) -> OptedOut:
 
 
 def _ms(moment: object) -> int | None:
-    return round(moment.replace(tzinfo=dt.UTC).timestamp() * 1000) if isinstance(moment, dt.datetime) else None
+    return unix_ms(moment) if isinstance(moment, dt.datetime) else None
 
 
 def _statements(session: Session) -> dict[str, str]:

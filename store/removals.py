@@ -14,14 +14,13 @@ from cassandra.query import BoundStatement, PreparedStatement
 
 from store import moderation, rows
 from store.directory import Name
-from store.keys import FIRST_LOW, LAST_LOW, Position, starts_between
+from store.keys import FIRST_LOW, LAST_LOW, LATEST_MS, Position, starts_between
 from store.message import Message
 from store.moderation import OF_CHANNEL, OF_LOGIN, REACH_MS, WHOLE_ROOM, WIDTH, By, Event, Removal
 from store.session import Session
 from store.shapes import CHANNEL, Shape
 
 _ROWS_AT_ONCE = 2000
-_LATEST_MS = 64_060_588_800_000  # the year 4000
 
 Removals = dict[Position, Removal]
 """The lines of a page that were removed, by their place."""
@@ -95,7 +94,7 @@ class Moderation:
         Raises:
             StoreUnavailable: Cassandra cannot answer.
         """
-        span = _bounds(from_ms or 0, _LATEST_MS if to_ms is None else to_ms)
+        span = _bounds(from_ms or 0, LATEST_MS if to_ms is None else to_ms)
         mine: list[Event] = []
         for name in names:
             partition = [rows.bigint(channel_id), name.login.encode()]

@@ -6,7 +6,6 @@ Who reads which of them is `ingest.assignment`'s; where a channel's newest login
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
 import re
 import time
 from collections.abc import Collection, Iterable, Sequence
@@ -19,6 +18,7 @@ from cassandra.query import UNSET_VALUE, PreparedStatement
 from store.directory import Directory
 from store.errors import WantedError
 from store.message import STORED_TYPES, MessageType
+from store.rows import unix_ms
 from store.session import Session
 from store.sightings import REGISTRY
 
@@ -132,7 +132,7 @@ class WantedChannels:
         return [
             WantedChannel(
                 name,
-                round(added.replace(tzinfo=dt.UTC).timestamp() * 1000),
+                unix_ms(added),
                 channel_id,
                 days,
                 frozenset(STORED_TYPES[kind] for kind in without or () if kind in STORED_TYPES),

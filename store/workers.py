@@ -5,7 +5,6 @@ A row expires when its worker no longer writes it. What follows from who is ther
 
 from __future__ import annotations
 
-import datetime as dt
 import math
 import uuid
 from collections.abc import Iterable
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 
 from cassandra.query import PreparedStatement
 
+from store.rows import unix_ms
 from store.session import Session
 from store.sightings import REGISTRY
 
@@ -102,7 +102,7 @@ class Workers:
         """
         rows = await self._session.execute(self._prepared["all"].bind((REGISTRY,)))
         return [
-            Worker(name, which, _ms(since), _ms(seen), leaving, wanted, failed, lines, frozenset(reading or ()))
+            Worker(name, which, unix_ms(since), unix_ms(seen), leaving, wanted, failed, lines, frozenset(reading or ()))
             for name, which, since, seen, leaving, wanted, failed, lines, reading in rows
         ]
 
@@ -129,10 +129,6 @@ def readers(workers: Iterable[Worker]) -> dict[int, list[str]]:
             if worker.name not in names:
                 names.append(worker.name)
     return found
-
-
-def _ms(moment: dt.datetime) -> int:
-    return round(moment.replace(tzinfo=dt.UTC).timestamp() * 1000)
 
 
 def _statements(session: Session) -> dict[str, str]:

@@ -6,7 +6,6 @@ All of it but the late days can be made again from the files; their format is `s
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from store.archive.format import Encoded, UserLines
 from store.archive.objects import Place
 from store.archive.table import packed_numbers, unpacked_numbers
 from store.keys import Width
+from store.rows import unix_ms
 from store.session import Rows, Session
 
 _FIRST_ASKED, _MOST_ASKED = 8, 512
@@ -112,7 +112,7 @@ class ArchiveIndex:
                 yield _day(channel_id, row)
             if len(rows) < asked:
                 return
-            last_ms = _ms(rows[-1][0])
+            last_ms = unix_ms(rows[-1][0])
             from_ms, to_ms = (from_ms, last_ms) if descending else (last_ms + 1, to_ms)
             asked = min(4 * asked, _MOST_ASKED)
 
@@ -140,7 +140,7 @@ class ArchiveIndex:
             StoreUnavailable: Cassandra cannot answer.
         """
         rows = await self._ask("user_months", user_id)
-        return sorted({_ms(month) for month, channel in rows if channel_id in (None, channel)})
+        return sorted({unix_ms(month) for month, channel in rows if channel_id in (None, channel)})
 
     async def user_days(self, user_id: int, month_ms: int, channel_id: int | None = None) -> list[UserDay]:
         """Give where the lines of a user are in a month, in a channel or in any, oldest first.
@@ -153,7 +153,7 @@ class ArchiveIndex:
         else:
             rows = await self._ask("channel_user_days", user_id, month_ms, channel_id)
         found = [
-            UserDay(Place(channel, _ms(day)), lines, tuple(unpacked_numbers(blocks)), generation)
+            UserDay(Place(channel, unix_ms(day)), lines, tuple(unpacked_numbers(blocks)), generation)
             for channel, day, lines, blocks, generation in rows
         ]
         return sorted(found, key=lambda each: (each.place.day_ms, each.place.channel_id))
@@ -202,7 +202,7 @@ class ArchiveIndex:
         Raises:
             StoreUnavailable: Cassandra cannot answer.
         """
-        return {_ms(day): noted for day, noted in await self._ask("late", channel_id)}
+        return {unix_ms(day): noted for day, noted in await self._ask("late", channel_id)}
 
     async def note(self, place: Place) -> None:
         """Have a day exported once more.
@@ -232,11 +232,7 @@ class ArchiveIndex:
 
 def _day(channel_id: int, row: tuple[Any, ...]) -> ArchivedDay:
     day, lines, size, digest, generation = row
-    return ArchivedDay(Place(channel_id, _ms(day)), lines, size, digest, generation)
-
-
-def _ms(moment: dt.datetime) -> int:
-    return round(moment.replace(tzinfo=dt.UTC).timestamp() * 1000)
+    return ArchivedDay(Place(channel_id, unix_ms(day)), lines, size, digest, generation)
 
 
 def _statements(session: Session) -> dict[str, str]:
