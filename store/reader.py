@@ -198,29 +198,6 @@ class Reader:
         stand = (last.position, scan.bucket_ms) if more and last is not None else None
         return page_of(log, found, cursor, stand)
 
-    async def around(self, log: Log, position: Position, *, before: int, after: int) -> Page | None:
-        """Read the line at a position with its neighbours, oldest first; None if no line is there.
-
-        Args:
-            log: which log; its range and order do not count.
-            position: of the line.
-            before: how many lines before it at most.
-            after: how many lines after it at most.
-
-        Raises:
-            StoreUnavailable: Cassandra cannot answer.
-        """
-        log = replace(log, from_ms=None, to_ms=None, newest_first=False)
-        earlier = cursor_at(log, position, None, backwards=True)
-        onward = self.page(log, limit=after + 1, cursor=cursor_at(log, position.before(), None, backwards=False))
-        if before:
-            later, earlier_page = await asyncio.gather(onward, self.page(log, limit=before, cursor=earlier))
-        else:
-            later, earlier_page = await onward, Page([], None, earlier.encode())
-        if not later.messages or later.messages[0].position != position:
-            return None
-        return Page([*earlier_page.messages, *later.messages], later.next, earlier_page.previous)
-
     async def stream(
         self,
         log: Log,

@@ -84,7 +84,7 @@ _Stand = tuple[Position, int | None]
 
 
 class TieredReader:
-    """Reads the logs of all shapes, with the face of `store.reader.Reader`.
+    """Reads the logs of all shapes, with the face of `store.reader.Reader` and what only the whole log can answer.
 
     Attributes:
         hot: what is in Cassandra.
@@ -137,7 +137,13 @@ class TieredReader:
         return page_of(log, search.found, cursor, stand)
 
     async def around(self, log: Log, position: Position, *, before: int, after: int) -> Page | None:
-        """Read the line at a position with its neighbours, as `Reader.around`.
+        """Read the line at a position with its neighbours, oldest first; None if no line is there.
+
+        Args:
+            log: which log; its range and order do not count.
+            position: of the line.
+            before: how many lines before it at most.
+            after: how many lines after it at most.
 
         Raises:
             ArchiveDamaged: as `page`.
