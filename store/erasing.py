@@ -142,11 +142,11 @@ class Erasing:
         """
         if not self.due():
             return []
-        async with self._leases.held(LEASE) as check:
-            if check is None:
+        async with self._leases.held(LEASE) as lease:
+            if lease is None:
                 return None
             await self._optouts.refresh()
-            return await self._erase_all(self.due(), check)
+            return await self._erase_all(self.due(), lease.check)
 
     async def _erase_all(self, rows: Sequence[Optout], check: Callable[[], None]) -> list[Optout]:
         """Erase what is stored of some, and give whose is gone; what goes wrong with one keeps back no other."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,11 +14,12 @@ from store.archive.eraser import ArchiveEraser
 from store.archive.exporter import Exported, Exporter
 from store.archive.files import Files
 from store.archive.index import ArchiveIndex
-from store.archive.lease import Leases
+from store.archive.lease import A_DAY
 from store.archive.objects import Objects, Place
 from store.directory import Directory
 from store.errors import StoreError, StoreUnavailable
 from store.keys import MS_IN_DAY, MS_IN_HOUR
+from store.lease import Leases
 from store.optouts import Optouts
 from store.reader import Reader
 from store.retention import FOR_EVER, Retention
@@ -105,7 +105,7 @@ class Archive:
         """
         objects = objects or Objects.open(settings)
         files, index = Files(objects), await ArchiveIndex.open(session)
-        leases = await Leases.open(session, socket.gethostname())
+        leases = await Leases.open(session, A_DAY)
         grace_ms = round(settings.archive_grace_hours * MS_IN_HOUR)
         optouts = await Optouts.open(session)
         exporter = Exporter(

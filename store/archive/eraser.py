@@ -9,9 +9,10 @@ from collections.abc import AsyncIterator, Iterable
 
 from store.archive.exporter import Exporter, Shown
 from store.archive.index import ArchiveIndex
-from store.archive.lease import Leases
+from store.archive.lease import name_of
 from store.archive.objects import Objects, Place
 from store.errors import ArchiveError, StoreUnavailable
+from store.lease import Leases
 
 
 class ArchiveEraser:
@@ -66,7 +67,7 @@ class ArchiveEraser:
             raise damaged
 
     async def _rewrite(self, place: Place, shown: Shown) -> int:
-        async with self._leases.hold(place) as lease:
+        async with self._leases.held(name_of(place)) as lease:
             if lease is None:
                 raise StoreUnavailable(f"the archived day {place} is being exported; it is erased after that")
             return await self._exporter.rewrite(place, shown, lease)

@@ -21,11 +21,12 @@ from store.archive import format as archived
 from store.archive.files import Files, whole
 from store.archive.format import Encoded, Encoder
 from store.archive.index import ArchivedDay, ArchiveIndex
-from store.archive.lease import Lease, Leases
+from store.archive.lease import name_of
 from store.archive.objects import Place
 from store.archive.table import HEAD_BYTES
 from store.errors import ArchiveDamaged, ArchiveUnavailable, StoreError, StoreUnavailable
 from store.keys import MS_IN_DAY
+from store.lease import Lease, Leases
 from store.merging import merged
 from store.message import Message
 from store.opted_out import NOBODY, OptedOut
@@ -134,7 +135,7 @@ class Exporter:
             ArchiveError: it cannot be; what the archive has of it is damaged.
             StoreUnavailable: Cassandra or the archive cannot answer, or another exports the day now.
         """
-        async with self._leases.hold(place) as lease:
+        async with self._leases.held(name_of(place)) as lease:
             if lease is None:
                 raise StoreUnavailable(f"{place} is being exported by another; begin again in a moment")
             return await self.export(place, lease, pieces)
@@ -201,7 +202,7 @@ class Exporter:
 
     async def _try(self, place: Place, noted: int | None, outcome: Exported) -> None:
         try:
-            async with self._leases.hold(place) as lease:
+            async with self._leases.held(name_of(place)) as lease:
                 if lease is None:
                     outcome.waiting += 1
                     return

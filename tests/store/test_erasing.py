@@ -206,9 +206,9 @@ async def test_one_works_at_a_time_and_another_takes_over_when_it_is_done(store,
     leases = await Leases.open(store.session)
     await store.optouts.add(Kind.USER, [named.ADA], Way.ADMIN)
     job = await erasing(store)
-    async with leases.held("erasing") as check:
-        assert check is not None
-        check()
+    async with leases.held("erasing") as lease:
+        assert lease is not None
+        lease.check()
         assert await job.run() is None
     assert len(await job.run()) == 1
 

@@ -12,10 +12,11 @@ from cassandra.query import BoundStatement
 from store.archive.exporter import Exporter
 from store.archive.files import Files
 from store.archive.index import ArchiveIndex
-from store.archive.lease import Leases
+from store.archive.lease import A_DAY
 from store.archive.objects import Objects
 from store.archive.reader import ArchiveReader
 from store.keys import MS_IN_DAY, MS_IN_HOUR, Width
+from store.lease import Leases
 from store.message import Message
 from store.reader import Reader
 from store.session import Session
@@ -115,7 +116,7 @@ class Tiers:
             await Reader.open(session),
             Files(objects or self.objects),
             index,
-            await Leases.open(session, "test"),
+            await Leases.open(session, A_DAY),
             **(settings | more),  # type: ignore[arg-type]
         )
 

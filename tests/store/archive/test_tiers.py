@@ -7,6 +7,7 @@ import pytest
 from support import lines
 from support.tiers import CHANNELS, DAYS, HORIZON_MS, NOW_MS, USERS, chat, expire, start_of, tiers, width_of
 
+from store.archive.lease import name_of
 from store.archive.objects import Objects
 from store.cursor import Cursor
 from store.errors import ArchiveDamaged, ArchiveUnavailable, StoreUnavailable
@@ -285,7 +286,7 @@ async def test_one_exporter_works_on_a_day_at_a_time(store):
     both = await tiers(store)
     exporter, other = await both.exporter(), await both.exporter()
     place = next(iter(await exporter.due(CHANNELS[0])))
-    async with exporter._leases.hold(place) as lease:
+    async with exporter._leases.held(name_of(place)) as lease:
         assert lease is not None
         lease.check()
         outcome = await other.run(CHANNELS[:1])

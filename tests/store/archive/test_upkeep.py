@@ -8,6 +8,7 @@ from support.tiers import CHANNELS, DAYS, HORIZON_MS, NOW_MS, USERS, chat, expir
 
 from store.archive import upkeep
 from store.archive.eraser import ArchiveEraser
+from store.archive.lease import name_of
 from store.archive.objects import Place
 from store.errors import StoreUnavailable
 from store.keys import MS_IN_DAY, Width
@@ -136,7 +137,7 @@ async def test_a_channel_is_erased_also_when_that_was_broken_off(exported):
 async def test_a_day_that_is_being_exported_is_erased_after_that(exported):
     both, _ = exported
     exporter, eraser = await both.exporter(), await eraser_of(both)
-    async with exporter._leases.hold(Place(CHANNELS[0], start_of(DAYS[0]))):
+    async with exporter._leases.held(name_of(Place(CHANNELS[0], start_of(DAYS[0])))):
         with pytest.raises(StoreUnavailable, match="is being exported"):
             await anext(eraser.erase_channel(CHANNELS[0], lambda _: None))
 
