@@ -9,7 +9,7 @@ import contextlib
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -54,7 +54,7 @@ class SpoolFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._one_at_a_time = threading.Lock()  # a reader must not see what is not committed
+        self._one_at_a_time = threading.Lock()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._database = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
@@ -122,24 +122,19 @@ class SpoolFile:
             SpoolError: the disk is full or broken; nothing was changed.
         """
         packed = [(len(lines), pack(lines)) for lines in new]
-        with self._one_at_a_time:
-            return self._change(new, packed, done)
-
-    def _change(
-        self, new: Sequence[Sequence[ReceivedLine]], packed: Sequence[tuple[int, bytes]], done: Iterable[int]
-    ) -> list[Group]:
         groups = []
-        try:
-            self._database.execute("BEGIN IMMEDIATE")
-            for lines, row in zip(new, packed, strict=True):
-                added = self._database.execute("INSERT INTO groups (count, lines) VALUES (?, ?)", row)
-                groups.append(Group(added.lastrowid or 0, list(lines), len(row[1])))
-            self._database.executemany("DELETE FROM groups WHERE number = ?", [(number,) for number in done])
-            self._database.execute("COMMIT")
-        except sqlite3.Error as error:
-            with contextlib.suppress(sqlite3.Error):
-                self._database.execute("ROLLBACK")
-            raise SpoolError(f"the spool {self.path} cannot be written: {error}") from error
+        with self._alone("written"):
+            try:
+                self._database.execute("BEGIN IMMEDIATE")
+                for lines, row in zip(new, packed, strict=True):
+                    added = self._database.execute("INSERT INTO groups (count, lines) VALUES (?, ?)", row)
+                    groups.append(Group(added.lastrowid or 0, list(lines), len(row[1])))
+                self._database.executemany("DELETE FROM groups WHERE number = ?", [(number,) for number in done])
+                self._database.execute("COMMIT")
+            except sqlite3.Error:
+                with contextlib.suppress(sqlite3.Error):
+                    self._database.execute("ROLLBACK")
+                raise
         return groups
 
     def after(self, number: int, most_lines: int) -> list[Group]:
@@ -161,12 +156,8 @@ class SpoolFile:
         return [group for number in numbers for group in self._read(row, (number,), 1)]
 
     def _read(self, query: str, values: tuple[int], most_lines: int) -> list[Group]:
-        with self._one_at_a_time:
-            return self._read_now(query, values, most_lines)
-
-    def _read_now(self, query: str, values: tuple[int], most_lines: int) -> list[Group]:
         groups, damaged, lines = [], [], 0
-        try:
+        with self._alone("read"):
             for number, count, packed in self._database.execute(query, values):
                 try:
                     groups.append(Group(number, unpack(packed), len(packed)))
@@ -178,9 +169,16 @@ class SpoolFile:
                     break
             # With a number below zero it is out of the way, and still there for whoever wants to look at it.
             self._database.executemany("UPDATE groups SET number = ? WHERE number = ?", damaged)
-        except sqlite3.Error as error:
-            raise SpoolError(f"the spool {self.path} cannot be read: {error}") from error
         return groups
+
+    @contextlib.contextmanager
+    def _alone(self, what: str) -> Iterator[None]:
+        """Have the file to oneself, since a reader must not see what is not committed; say what cannot be done."""
+        with self._one_at_a_time:
+            try:
+                yield
+            except sqlite3.Error as error:
+                raise SpoolError(f"the spool {self.path} cannot be {what}: {error}") from error
 
     def held(self) -> tuple[int, int]:
         """Give how many lines wait in the file, and how many bytes they take.
@@ -189,10 +187,8 @@ class SpoolFile:
             SpoolError: the disk cannot be read.
         """
         query = "SELECT coalesce(sum(count), 0), coalesce(sum(length(lines)), 0) FROM groups WHERE number > 0"
-        try:
+        with self._alone("read"):
             lines, size = self._database.execute(query).fetchone()
-        except sqlite3.Error as error:
-            raise SpoolError(f"the spool {self.path} cannot be read: {error}") from error
         return lines, size
 
     def give_back(self) -> None:
@@ -201,20 +197,12 @@ class SpoolFile:
         Raises:
             SpoolError: the disk is full or broken.
         """
-        with self._one_at_a_time:
-            self._give_back()
-
-    def _give_back(self) -> None:
-        try:
-            self._vacuum()
-        except sqlite3.Error as error:
-            raise SpoolError(f"the spool {self.path} cannot be made smaller: {error}") from error
-
-    def _vacuum(self) -> None:
-        free = self._database.execute("PRAGMA freelist_count").fetchone()[0]
-        if free > _SPARE_PAGES:
-            # `execute` steps a statement without columns once, which frees one page (Python 3.11); this runs it whole.
-            self._database.executescript(f"PRAGMA incremental_vacuum({free - _SPARE_PAGES})")
+        with self._alone("made smaller"):
+            free = self._database.execute("PRAGMA freelist_count").fetchone()[0]
+            if free > _SPARE_PAGES:
+                # `execute` steps a statement without columns once, which frees one page (Python 3.11); this runs it
+                # whole.
+                self._database.executescript(f"PRAGMA incremental_vacuum({free - _SPARE_PAGES})")
 
     def take_over_if_possible(self, other: SpoolFile) -> None:
         """Take over what another worker left; where that fails, leave it for the next start."""
