@@ -4,25 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Awaitable, Iterable
 from dataclasses import dataclass, field
-from typing import Protocol
 
-from ingest.source import ChannelReading
+from ingest.source import ChannelReading, ChatSource
 from store.coverage import BEAT_MS, Coverage, Span
 from store.errors import StoreUnavailable
 
 _LOOK_SECONDS = 1.0
 _LOOKS_A_BEAT = int(BEAT_MS / 1000 / _LOOK_SECONDS)
-
-
-class ReadChannels(Protocol):
-    """What has channels that are read."""
-
-    @property
-    def channels(self) -> Sequence[ChannelReading]:
-        """The channels that are read now."""
-        ...
 
 
 @dataclass(slots=True)
@@ -44,7 +34,7 @@ class CoverageRecorder:
         worker: who reads.
     """
 
-    def __init__(self, source: ReadChannels, worker: str) -> None:
+    def __init__(self, source: ChatSource, worker: str) -> None:
         self._source = source
         self._worker = worker
         self._due = _Due()

@@ -170,7 +170,7 @@ class _Worker:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._follow())
             beside = [
-                group.create_task(self._recorder.run(self._open_coverage())),
+                group.create_task(self._recorder.run(self._opened(Coverage.open))),
                 group.create_task(self._follow_retention()),
                 group.create_task(self._remembered.keep(self._source, self.leaving)),
                 group.create_task(self._volume.run()),
@@ -192,16 +192,10 @@ class _Worker:
 
     async def _follow(self) -> None:
         """Keep to the assignment; until Cassandra can be reached, read what was read the last time."""
-        leaving = asyncio.create_task(self.leaving.wait())
         if not self._session.done():
             for login in self._remembered.logins() or self._settings.channels:
                 self._source.join(login)
-        await asyncio.wait({self._session, leaving}, return_when=asyncio.FIRST_COMPLETED)
-        leaving.cancel()
-        if not self._session.done():
-            await self._source.stop()
-            return
-        opening = asyncio.create_task(_patiently(lambda: self._open_follower(self._session.result())))
+        opening = asyncio.create_task(self._opened(self._open_follower))
         leaving = asyncio.create_task(self.leaving.wait())
         await asyncio.wait({opening, leaving}, return_when=asyncio.FIRST_COMPLETED)
         leaving.cancel()
@@ -260,8 +254,7 @@ class _Worker:
 
     async def _open_writer(self) -> Writer:
         """Give the writer, once it is known what is to be kept, and whose is not: lines of before may wait."""
-        session = await asyncio.shield(self._session)
-        writer = await _patiently(lambda: Writer.open(session))
+        writer = await self._opened(Writer.open)
         await self._rules_known.wait()
         writer.retention = replace(writer.retention, channels=self.pipeline.rules.seconds)
         self._writer = writer
@@ -277,9 +270,10 @@ class _Worker:
                 tables = await Retention.of_tables(self._session.result())
                 self._writer.retention = replace(tables, channels=self._writer.retention.channels)
 
-    async def _open_coverage(self) -> Coverage:
-        session = await asyncio.shield(self._session)
-        return await _patiently(lambda: Coverage.open(session))
+    async def _opened(self, opening: Callable[[Session], Awaitable[T]]) -> T:
+        """Open something of the cluster, once it can be reached and can answer."""
+        session = await asyncio.shield(self._session)  # it is everyone's: who is cancelled leaves it to the others
+        return await _patiently(lambda: opening(session))
 
     async def _report(self) -> None:
         """Now and then say how it goes."""
