@@ -4,41 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import subprocess
 import sys
-from collections.abc import Callable
-from pathlib import Path
-
-import pytest
 
 from ingest.demo import DemoChat, DemoChatServer
-from store.store import Store
 from store.wanted import WantedChannels
-
-Run = Callable[..., subprocess.CompletedProcess[str]]
-
-
-@pytest.fixture
-def environment(store: Store, tmp_path: Path) -> dict[str, str]:
-    settings = store.session.settings
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("LOGSTV_")}
-    return {
-        **kept,
-        "LOGSTV_CONTACT_POINTS": settings.contact_points[0],
-        "LOGSTV_CQL_PORT": str(settings.cql_port),
-        "LOGSTV_KEYSPACE": settings.keyspace,
-        "LOGSTV_DATA_DIR": str(tmp_path),
-    }
-
-
-@pytest.fixture
-def logstv(environment: dict[str, str]) -> Run:
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "logstv", *arguments]
-        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
-
-    return run
 
 
 async def test_channels_are_added_shown_and_removed_while_a_worker_reads_them(store, logstv, environment):

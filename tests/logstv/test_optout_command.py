@@ -4,13 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import subprocess
-import sys
-from collections.abc import Callable
-from pathlib import Path
 
-import pytest
 from support import lines, named
 
 from store.message import Message
@@ -18,26 +12,6 @@ from store.opted_out import nobody
 from store.optouts import Optouts
 from store.reader import Log, Reader
 from store.shapes import USER
-from store.store import Store
-
-Run = Callable[..., subprocess.CompletedProcess[str]]
-
-
-@pytest.fixture
-def logstv(store: Store, tmp_path: Path) -> Run:
-    settings = store.session.settings
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("LOGSTV_")} | {
-        "LOGSTV_CONTACT_POINTS": settings.contact_points[0],
-        "LOGSTV_CQL_PORT": str(settings.cql_port),
-        "LOGSTV_KEYSPACE": settings.keyspace,
-        "LOGSTV_DATA_DIR": str(tmp_path),
-    }
-
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "logstv", *arguments]
-        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
-
-    return run
 
 
 async def test_a_user_is_opted_out_erased_and_opted_in_again(store, writer, logstv, tmp_path):

@@ -6,7 +6,7 @@ import gzip
 from types import SimpleNamespace
 
 import pytest
-from support.tiers import CHANNELS, NOW_MS, USERS, chat, expire, tiers
+from support.tiers import CHANNELS, NOW_MS, USERS, chat, tiers
 
 from store.archive.eraser import ArchiveEraser
 from store.erasers import Archived, erasers_of
@@ -21,16 +21,6 @@ from store.tiers import TieredReader
 from store.writer import Writer
 
 OUT = OptedOut({USERS[0]: STILL_OUT})
-
-
-@pytest.fixture
-async def exported(store):
-    said = chat(6, seed=23)
-    await (await Writer.open(store.session, Retention.of(0))).write(said)
-    both = await tiers(store, horizon_ms=NOW_MS)
-    await (await both.exporter()).run(CHANNELS)
-    await expire(store, said, NOW_MS)
-    return both, said
 
 
 def shown(said, channel_id: int) -> list[str]:

@@ -4,7 +4,7 @@ import gzip
 from collections import Counter
 
 import pytest
-from support.tiers import CHANNELS, DAYS, HORIZON_MS, NOW_MS, USERS, chat, expire, start_of, tiers
+from support.tiers import CHANNELS, DAYS, HORIZON_MS, USERS, chat, expire, start_of, tiers
 
 from store.archive import upkeep
 from store.archive.eraser import ArchiveEraser
@@ -16,16 +16,6 @@ from store.reader import Log
 from store.retention import Retention
 from store.shapes import CHANNEL, CHANNEL_USER, USER
 from store.writer import Writer
-
-
-@pytest.fixture
-async def exported(store):
-    said = chat(6, seed=21)
-    await (await Writer.open(store.session, Retention.of(0))).write(said)
-    both = await tiers(store, horizon_ms=NOW_MS)
-    await (await both.exporter()).run(CHANNELS)
-    await expire(store, said, NOW_MS)
-    return both, said
 
 
 async def lines_of(both, shape, key) -> list[str]:
