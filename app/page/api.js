@@ -47,6 +47,7 @@ export async function ask(path, query = {}, signal) {
     throw new Problem(0, "The service cannot be reached.");
   }
   const body = await answer.json().catch(() => null);
+  signal?.throwIfAborted();
   if (answer.ok && body) return body;
   throw new Problem(answer.status, body?.detail ?? `The service answered with status ${answer.status}.`);
 }

@@ -14,17 +14,18 @@ const STEPS = /** @type {Record<string, number>} */ ({ ArrowLeft: -1, ArrowRight
  * @param {HTMLElement} place
  * @param {import("./address.js").Seen} seen
  * @param {string} near a date, to begin with its month; empty: the newest
+ * @param {AbortSignal} signal
  * @param {(at: string) => void} pick is given the first moment of what was chosen
  */
-export async function calendar(place, seen, near, pick) {
+export async function calendar(place, seen, near, signal, pick) {
   place.replaceChildren(make("p", {}, "Reading …"));
   if (seen.user) {
-    const { months } = await ask(pathOf(seen, "months"));
+    const { months } = await ask(pathOf(seen, "months"), {}, signal);
     place.replaceChildren(monthList(months, pick));
     return;
   }
   /** @type {{ days: string[] }} */
-  const { days } = await ask(pathOf(seen, "days"));
+  const { days } = await ask(pathOf(seen, "days"), {}, signal);
   const there = new Set(days);
   const months = [...new Set(days.map((day) => day.slice(0, 7)))].sort();
   let shown = months.findLastIndex((month) => month <= (near || "9999").slice(0, 7));

@@ -44,8 +44,8 @@ export class Panels {
     const place = part("days", HTMLElement);
     const first = view.roll.first();
     dialog.showModal();
-    await said(place, () =>
-      calendar(place, view.seen, first ? iso(first.ms) : "", (at) => {
+    await said(place, view.signal, (signal) =>
+      calendar(place, view.seen, first ? iso(first.ms) : "", signal, (at) => {
         dialog.close();
         void view.show({ ...view.seen, line: "", at });
       }),
@@ -80,16 +80,29 @@ export class Panels {
     const place = part("activity-chart", HTMLElement);
     const pressed = this.#by.find((button) => button.getAttribute("aria-pressed") === "true");
     const by = pressed?.getAttribute("data-by") === "day" ? "day" : "hour";
-    await said(place, () => activity(place, view.seen, view.roll.first()?.ms ?? Date.now(), by, view.signal));
+    const ms = view.roll.first()?.ms ?? Date.now();
+    await said(place, view.signal, (signal) => activity(place, view.seen, ms, by, signal));
   }
 }
 
-/** Do something, and say in its place why it failed. @param {HTMLElement} place @param {() => Promise<void>} deed */
-async function said(place, deed) {
+/** @type {WeakMap<HTMLElement, AbortController>} what is being asked for a place */
+const asked = new WeakMap();
+
+/**
+ * Ask for something and show it in its place, or why it failed. What was asked before for that place comes no more.
+ * @param {HTMLElement} place
+ * @param {AbortSignal} left the view for which it is asked
+ * @param {(signal: AbortSignal) => Promise<void>} deed
+ */
+async function said(place, left, deed) {
+  asked.get(place)?.abort();
+  const asking = new AbortController();
+  asked.set(place, asking);
+  const signal = AbortSignal.any([left, asking.signal]);
   try {
-    await deed();
+    await deed(signal);
   } catch (error) {
-    if (error instanceof DOMException) return; // the view was left
+    if (signal.aborted) return;
     place.replaceChildren(make("p", {}, /** @type {Error} */ (error).message));
   }
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from urllib.parse import parse_qs, urlsplit
 
@@ -262,6 +263,25 @@ async def test_the_activity_of_a_channel_leads_to_its_hours_and_its_chatters(rea
     await expect(bars).not_to_have_count(24)
     await page.locator(".chatters a").first.click()
     await expect(page.get_by_role("heading", level=1)).to_contain_text(" in #demo")
+
+
+async def test_what_was_asked_for_a_chart_is_withdrawn_when_another_is_asked_for(reader):
+    page = reader.page
+    asked, answer = asyncio.Event(), asyncio.Event()
+
+    async def late(route):
+        asked.set()
+        await answer.wait()
+        await route.continue_()
+
+    await page.route("**/stats?*by=hour*", late)
+    await reader.read("/?channel=demo&at=2026-03-01T03:00:00Z")
+    await page.get_by_role("button", name="Activity").click()
+    await asked.wait()
+    async with page.expect_event("requestfailed", lambda request: "by=hour" in request.url):
+        await page.get_by_role("button", name="30 days").click()
+    answer.set()
+    await expect(page.get_by_role("group", name="by day")).to_be_visible()
 
 
 async def test_a_reply_leads_to_the_line_that_it_answers(reader):
