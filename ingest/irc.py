@@ -29,7 +29,7 @@ log = structlog.get_logger(__name__)
 _CHUNKS_WAITING = 16
 _BACKOFF_SECONDS = (0.5, 60.0)
 _STOP_SECONDS = 5.0
-_STEADY_SECONDS = 60.0
+_STEADY_SECONDS = 10.0
 """A connection that held this long was a good one: the next attempt does not wait long."""
 
 
@@ -155,12 +155,13 @@ class IrcSource:
                 moved_on.cancel()
                 if self._stopping:
                     return
-                if not live.done():
+                asked = not live.done()
+                if asked:
                     log.info("irc.reconnect_asked", channels=len(link.channels))
                 elif live.result():
                     await asyncio.sleep(self._settings.irc_login_retry)
                     continue
-                pause = shortest if clock() - begun > _STEADY_SECONDS else min(pause * 2, longest)
+                pause = shortest if asked or clock() - begun > _STEADY_SECONDS else min(pause * 2, longest)
                 await asyncio.sleep(pause * random.uniform(0.5, 1.0))
 
     async def _live(self, link: _Link, connection: IrcConnection) -> bool:

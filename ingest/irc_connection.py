@@ -36,6 +36,17 @@ _JOIN_REFUSALS = ("msg_channel_suspended", "msg_banned", "msg_room_not_found", "
 _LOGIN_REFUSALS = ("Login authentication failed", "Login unsuccessful", "Improperly formatted auth", "Invalid NICK")
 
 
+class _Arrived(asyncio.StreamReader):
+    """What has arrived, also when the connection breaks: the usual reader gives the error before the bytes it holds."""
+
+    error: Exception | None = None
+
+    def set_exception(self, exc: Exception) -> None:
+        """Take note of why the connection broke; whoever reads comes to its end."""
+        self.error = exc
+        self.feed_eof()
+
+
 class IrcConnection:
     """A connection for some channels; the caller opens the next one when it ends.
 
@@ -67,9 +78,10 @@ class IrcConnection:
         self._greeted = asyncio.Event()
         self._look = asyncio.Event()
         self._writer: asyncio.StreamWriter | None = None
+        self._broken: OSError | LoginRefused | None = None
 
     async def run(self, host: str, port: int, tls: ssl.SSLContext | None) -> None:
-        """Connect, and read until the connection ends.
+        """Connect, and read until the connection ends. What had arrived by then is handed on, however it ends.
 
         Raises:
             LoginRefused: the server does not take our login.
@@ -77,7 +89,7 @@ class IrcConnection:
         """
         self._counts.opened += 1
         async with asyncio.timeout(_CONNECT_SECONDS):
-            reader, self._writer = await asyncio.open_connection(host, port, ssl=tls, limit=_READ_BYTES)
+            reader = await self._open(host, port, tls)
         self._counts.connections += 1
         try:
             self._send("CAP REQ :twitch.tv/tags twitch.tv/commands")
@@ -86,12 +98,27 @@ class IrcConnection:
                 joining = group.create_task(self._keep_joined())
                 await self._read(reader)
                 joining.cancel()
-        except ExceptionGroup as errors:
-            raise errors.exceptions[0] from None
         finally:
             self._counts.connections -= 1
             for login in list(self._joined):
                 self._left(login)
+        if error := self._broken or reader.error:
+            raise error
+
+    async def _open(self, host: str, port: int, tls: ssl.SSLContext | None) -> _Arrived:
+        """Connect as asyncio.open_connection does, but for the reader."""
+        loop = asyncio.get_running_loop()
+        reader = _Arrived(_READ_BYTES, loop)
+        protocol = asyncio.StreamReaderProtocol(reader, loop=loop)
+        transport, _ = await loop.create_connection(lambda: protocol, host, port, ssl=tls)
+        self._writer = asyncio.StreamWriter(transport, protocol, reader, loop)
+        return reader
+
+    def _break(self, error: OSError | LoginRefused) -> None:
+        """End the connection for a reason; what has arrived on it is still read."""
+        assert self._writer is not None
+        self._broken = self._broken or error
+        self._writer.transport.abort()
 
     def hang_up(self) -> None:
         """Close the connection; what has arrived on it is still read, then `run` ends."""
@@ -114,8 +141,7 @@ class IrcConnection:
         """Leave a channel."""
         asked = self._asked.pop(login, None) is not None
         if (self._left(login) or asked) and self._writer is not None and not self._writer.is_closing():
-            with contextlib.suppress(ConnectionError):
-                self._send(f"PART #{login}")
+            self._send(f"PART #{login}")
 
     def _left(self, login: str) -> bool:
         state = self._joined.pop(login, None)
@@ -161,7 +187,8 @@ class IrcConnection:
             async with asyncio.timeout(self._settings.irc_pong_timeout):
                 return await reader.read(_READ_BYTES)
         except TimeoutError:
-            raise TimeoutError("the server fell silent and did not answer a PING") from None
+            self._break(TimeoutError("the server fell silent and did not answer a PING"))
+            return b""
 
     def _chat(self, lines: list[str]) -> list[ReceivedLine]:
         """Give the chat lines among some lines; see to the others."""
@@ -208,7 +235,8 @@ class IrcConnection:
     def _notice(self, login: str, prefix: str, msg_id: str, text: str) -> None:
         # Only the server itself, to no channel, can refuse a login: a chatter can say the same words.
         if login == "*" and prefix == "tmi.twitch.tv" and text in _LOGIN_REFUSALS:
-            raise LoginRefused(text)
+            self._break(LoginRefused(text))
+            return
         state = self._channels.get(login)
         if state is not None and msg_id in _JOIN_REFUSALS:
             self._left(login)
@@ -230,9 +258,11 @@ class IrcConnection:
             async with asyncio.timeout(_CONNECT_SECONDS):
                 await self._greeted.wait()
         except TimeoutError:
-            raise TimeoutError("the server took our login, but did not greet us") from None
+            self._break(TimeoutError("the server took our login, but did not greet us"))
+            return
         begun = asyncio.get_running_loop().time()
-        while True:
+        assert self._writer is not None
+        while not self._writer.is_closing():
             self._look.clear()
             for state in list(self._channels.values()):
                 await self._join(state)
@@ -261,11 +291,12 @@ class IrcConnection:
 
     def _take_over(self) -> None:
         while self.replaces:
-            self.replaces.pop().hang_up()
+            asyncio.get_running_loop().call_later(self._settings.irc_linger, self.replaces.pop().hang_up)
 
     def _send(self, *lines: str) -> None:
         assert self._writer is not None
         if self._writer.transport.get_write_buffer_size() > _UNSENT_BYTES:
-            raise ConnectionError("the server takes nothing from us")
+            self._break(ConnectionError("the server takes nothing from us"))
+            return
         text = "".join(f"{line}\r\n" for line in lines)
         self._writer.write(text.encode("utf-8", "surrogateescape"))

@@ -78,6 +78,12 @@ class IngestSettings(BaseSettings):
         default=60, gt=0, description="Seconds without a line after which the server is asked whether it lives."
     )
     irc_pong_timeout: float = Field(default=10, gt=0, description="Seconds that it then has to answer.")
+    irc_linger: float = Field(
+        default=3,
+        ge=0,
+        description="Seconds for which a connection that was replaced is still read: a chat's servers do not send a"
+        " line to all connections at the same moment.",
+    )
     irc_login_retry: float = Field(default=120, gt=0, description="Seconds until a refused login is tried again.")
 
     transport: Literal["irc", "eventsub"] = Field(

@@ -180,6 +180,44 @@ async def test_an_old_connection_is_closed_even_if_the_first_to_replace_it_faile
         assert found.source.channels[0].joined
 
 
+async def test_a_connection_that_was_replaced_is_read_for_a_while_longer():
+    async with handmade() as server, reading(server.settings("moonbase", irc_linger=30)) as found:
+        (state,) = found.source.channels
+        old = await server.caller()
+        await old.lets_in("moonbase")
+        await until(lambda: state.joined)
+        old.send(":tmi.twitch.tv RECONNECT")
+        new = await server.caller(1)
+        await new.lets_in("moonbase")
+        await until(lambda: len(state.readers) == 2)
+        new.send(privmsg("came on the new one first", number=2, channel="moonbase"))
+        await until(lambda: found.lines)
+        old.send(HELLO)
+        await until(lambda: found.lines[-1] == HELLO)
+        assert not old.gone
+
+
+async def test_what_had_arrived_before_a_connection_broke_is_handed_on_however_late():
+    said = [privmsg(f"line {number}", number=number, channel="moonbase") for number in range(60)]
+    async with handmade() as server, IrcSource(server.settings("moonbase")) as source:
+        caller = await server.caller()
+        await caller.lets_in("moonbase")
+        (state,) = source.channels
+        await until(lambda: state.joined)
+        for line in said:  # nobody takes them, so that reading stops
+            caller.send(line)
+            await asyncio.sleep(0.005)
+        caller.reset()
+        await until(lambda: caller.gone)
+        found: list[str] = []
+        async with asyncio.timeout(15):
+            async for chunk in source.chunks():
+                found += [received.line for received in chunk]
+                if len(found) == len(said):
+                    break
+    assert found == said
+
+
 async def test_no_connection_has_more_channels_than_allowed():
     names = [f"channel_{number}" for number in range(7)]
     async with handmade() as server, reading(server.settings(*names, irc_channels_per_connection=3)):

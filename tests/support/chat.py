@@ -19,6 +19,7 @@ def settings_for(server: DemoChatServer, **more: object) -> IngestSettings:
         "irc_connection_pause": 0.01,
         "irc_join_timeout": 0.5,
         "irc_join_retry": 0.5,
+        "irc_linger": 0.05,
         "irc_joins_per_10s": 10_000,
     }
     return IngestSettings(**(quick | more))  # type: ignore[arg-type]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
+import struct
 from collections.abc import AsyncIterator
 
 from ingest.settings import IngestSettings
@@ -26,6 +28,12 @@ class Caller:
 
     def send(self, *lines: str) -> None:
         self.writer.write("".join(f"{line}\r\n" for line in lines).encode())
+
+    def reset(self) -> None:
+        """End the connection with a reset, as a server that crashed."""
+        at_once = struct.pack("ii", 1, 0)
+        self.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)
+        self.writer.transport.abort()
 
     def greet(self) -> None:
         self.send(":tmi.twitch.tv 001 justinfan1 :Welcome, GLHF!")
@@ -68,7 +76,7 @@ class HandmadeServer:
 
     def settings(self, *channels: str, **more: object) -> IngestSettings:
         """Give settings for this server, in more of a hurry than Twitch would like."""
-        hurry = {"irc_connection_pause": 0.01, "irc_joins_per_10s": 1000}
+        hurry = {"irc_connection_pause": 0.01, "irc_linger": 0.05, "irc_joins_per_10s": 1000}
         where = {"irc_url": f"irc://127.0.0.1:{self.port}", "channels": channels}
         return IngestSettings(**(where | hurry | more))  # type: ignore[arg-type]
 
