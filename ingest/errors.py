@@ -6,6 +6,7 @@ IngestError
 ├── ReplayError              a file that cannot be replayed
 ├── SpoolError               the disk cannot take or give lines
 ├── NotificationError        a notification of EventSub that stands for no line
+├── HistoryError             a recent-messages service cannot be asked
 ├── ApiError                 Twitch's API refused or could not answer
 ├── LoginRefused             the chat server, or the API, does not take our login
 └── WorkerNameTaken          another worker is called the same
@@ -44,6 +45,10 @@ class ApiError(IngestError):
     def __init__(self, message: str, status: int = 0) -> None:
         super().__init__(message)
         self.status = status
+
+
+class HistoryError(IngestError):
+    """A recent-messages service cannot be reached, or gives something else; the message says which."""
 
 
 class LoginRefused(IngestError):

@@ -95,6 +95,8 @@ class IngestMetrics(Collector):
         for reason, count in counts.refused.items():
             refused.add_metric([reason], count)
         yield refused
+        yield _counter("lines_backfilled", "Lines that came from a recent-messages service.", counts.backfilled)
+        yield _counter("gaps_unfilled", "Gaps that it did not fill, or not wholly.", counts.gaps_unfilled)
         yield _gauge("spool_lines", "Lines on disk that are not acknowledged.", self._spool.unsettled)
         yield _gauge("spool_bytes", "What they take on disk.", self._spool.bytes)
         yield _gauge("spool_alarm", "1 while something is wrong with the spool.", bool(self._spool.alarm))

@@ -59,6 +59,8 @@ class IngestCounts:
         retries: writes that were repeated because Cassandra could not answer.
         refused: lines without a place in a log, by reason.
         left_out: messages that are not kept, by the rules of their channels or since someone opted out.
+        backfilled: lines among those received that came from a recent-messages service.
+        gaps_unfilled: gaps that it did not fill, or not wholly.
     """
 
     received: int = 0
@@ -67,6 +69,8 @@ class IngestCounts:
     retries: int = 0
     refused: Counter[str] = field(default_factory=Counter)
     left_out: int = 0
+    backfilled: int = 0
+    gaps_unfilled: int = 0
 
 
 class Meter(Protocol):
@@ -145,8 +149,12 @@ class Pipeline:
 
     async def _read(self, source: Source) -> None:
         async for chunk in source.chunks():
-            self.counts.received += len(chunk)
-            await self._waiting.put(chunk)
+            await self.take(chunk)
+
+    async def take(self, chunk: list[ReceivedLine]) -> None:
+        """Take lines in; wait while no more can wait."""
+        self.counts.received += len(chunk)
+        await self._waiting.put(chunk)
 
     async def _stop(self, source: Source, reading: asyncio.Task[None]) -> None:
         """Have the source end, and take in what it had read by then."""

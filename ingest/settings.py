@@ -86,6 +86,12 @@ class IngestSettings(BaseSettings):
     )
     irc_login_retry: float = Field(default=120, gt=0, description="Seconds until a refused login is tried again.")
 
+    backfill_url: str = Field(
+        default="",
+        description="A recent-messages service that is asked for what was said while a channel was not read, with"
+        " `{channel}` for the login, as in https://host/api/v2/recent-messages/{channel}; empty: none is.",
+    )
+
     transport: Literal["irc", "eventsub"] = Field(
         default="irc", description="How channels are read: `irc`, anonymously, or `eventsub`, as an application."
     )
@@ -115,6 +121,13 @@ class IngestSettings(BaseSettings):
     eventsub_check: float = Field(
         default=300, gt=0, description="Seconds between two looks at what Twitch says is subscribed."
     )
+
+    @field_validator("backfill_url")
+    @classmethod
+    def _template(cls, value: str) -> str:
+        if value and not (value.startswith(("http://", "https://")) and "{channel}" in value):
+            raise ValueError("this is no address of a service: write http:// or https://, and {channel} for the login")
+        return value
 
     @field_validator("eventsub_user_id")
     @classmethod

@@ -28,6 +28,11 @@ def open_source(settings: IngestSettings) -> ChatSource:
         if given := [name for name, value in needed.items() if value]:
             log.warning("eventsub.not_used", given=given, reason="LOGSTV_TRANSPORT is irc: chat is read anonymously")
         return IrcSource(settings)
+    if settings.backfill_url:
+        raise TransportError(
+            "LOGSTV_BACKFILL_URL goes with LOGSTV_TRANSPORT=irc only: EventSub does not say when a message was sent, "
+            "so that the service's lines and its own would be different ones"
+        )
     if missing := [name for name, value in needed.items() if not value]:
         raise TransportError(
             f"LOGSTV_TRANSPORT=eventsub reads as an application: set {', '.join(missing)} too, "

@@ -176,6 +176,7 @@ class _Worker:
                 group.create_task(self._volume.run()),
                 group.create_task(self._erase()),
                 group.create_task(self._report()),
+                group.create_task(self._backfill()),
             ]
             await self.pipeline.run(self._source)
             for task in beside:
@@ -219,6 +220,18 @@ class _Worker:
             optouts=said.optouts,
             leaving=self.leaving,
         )
+
+    async def _backfill(self) -> None:
+        """Fill gaps from a recent-messages service, if one is set."""
+        if not self._settings.backfill_url:
+            return
+        # aiohttp takes a quarter of a second to load, which only those pay who ask such a service.
+        from ingest.backfill import Backfill  # noqa: PLC0415
+        from ingest.recent_messages import RecentMessages  # noqa: PLC0415
+
+        async with RecentMessages(self._settings.backfill_url) as service:
+            filling = Backfill(service, self._source, self._settings.worker, self.pipeline.take, self.pipeline.counts)
+            await filling.run(self._opened(Coverage.open), self.leaving)
 
     def _obey(self, rules: ChannelRules) -> None:
         self.pipeline.rules = rules

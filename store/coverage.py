@@ -81,6 +81,7 @@ class Coverage:
         statements = {
             "record": f"INSERT INTO {table} (channel_id, began, worker, ended) VALUES (?, ?, ?, ?) USING TIMESTAMP ?",
             "read": f"SELECT began, ended FROM {table} WHERE channel_id = ? AND began >= ? AND began < ?",
+            "ends": f"SELECT worker, ended FROM {table} WHERE channel_id = ? AND began >= ? AND began < ?",
             "first": f"SELECT min(began) FROM {table} WHERE channel_id = ?",
         }
         return cls(session, {name: await session.prepare(cql) for name, cql in statements.items()})
@@ -100,6 +101,25 @@ class Coverage:
                 self._prepared["record"].bind((channel_id, part.from_ms, worker, part.to_ms, part.to_ms * 1000))
             )
         return parts[-1].from_ms
+
+    async def ends(self, channel_id: int, *, began_before_ms: int) -> dict[str, int]:
+        """Give until when each worker surely read a channel, in spans that began in the two days before a time.
+
+        Args:
+            channel_id: the channel's id.
+            began_before_ms: Unix milliseconds.
+
+        Returns:
+            Unix milliseconds by worker.
+
+        Raises:
+            StoreUnavailable: Cassandra cannot answer.
+        """
+        bounds = (channel_id, began_before_ms - 2 * MS_IN_DAY, began_before_ms)
+        ends: dict[str, int] = {}
+        for worker, ended in await self._session.execute(self._prepared["ends"].bind(bounds)):
+            ends[worker] = max(ends.get(worker, 0), unix_ms(ended))
+        return ends
 
     async def spans(self, channel_id: int, whole: Span) -> list[Span]:
         """Give when a channel was being read, within a whole, oldest first.

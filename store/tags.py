@@ -21,6 +21,9 @@ ABSENT, FIRST, SECOND, COLUMN = range(4)
 ACTION_SHIFT = 60
 """Where `flags` says how the wrapper of a /me stood: 0 none, 1 whole, 2 without its end mark."""
 
+OF_RECENT_MESSAGES = ("historical", "rm-received-ts", "rm-deleted")
+"""What a recent-messages service puts into lines, and Twitch never does."""
+
 _LONGEST_NUMBER = 18
 """Digits; every such number fits a bigint."""
 

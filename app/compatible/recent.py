@@ -18,7 +18,6 @@ MOST = 800
 
 _SAID = (MessageType.PRIVMSG, MessageType.USERNOTICE)
 _MODERATION = (MessageType.CLEARCHAT, MessageType.CLEARMSG)
-_OURS = ("historical", "rm-received-ts", "rm-deleted")
 _UNITS = ((86_400, "day"), (3600, "h"), (60, "m"), (1, "s"))
 
 
@@ -120,6 +119,6 @@ def duration(seconds: int) -> str:
 def _marked(line: str, received_ms: int, *, gone: bool) -> str:
     """Put our tags after those of the line; a line that was itself given by such a service has them already."""
     own, _, rest = line[1:].partition(" ") if line.startswith("@") else ("", "", line)
-    kept = [pair for pair in own.split(";") if pair and pair.partition("=")[0] not in _OURS]
+    kept = [pair for pair in own.split(";") if pair and pair.partition("=")[0] not in tags.OF_RECENT_MESSAGES]
     ours = ["historical=1", f"rm-received-ts={received_ms}", *(["rm-deleted=1"] if gone else [])]
     return f"@{';'.join([*kept, *ours])} {rest}"
