@@ -235,11 +235,13 @@ class Spool:
         if not lines and not done:
             return _Outcome(full=full)
         groups = [lines[start : start + _MOST_IN_GROUP] for start in range(0, len(lines), _MOST_IN_GROUP)]
+        numbers = [number for _, number, _, _ in done]
         try:
-            committed = self._file.change(groups, [number for _, number, _, _ in done])
+            committed = self._file.change(groups, numbers)
         except SpoolError as error:
-            with self._lock:
-                self._written.extendleft(reversed(done))
+            if not self._file.make_room(numbers):
+                with self._lock:
+                    self._written.extendleft(reversed(done))
             return _Outcome(full=full, refused=groups, error=str(error))
         with self._lock:
             self._pending = self._pending[len(lines) :]

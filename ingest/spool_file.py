@@ -18,6 +18,7 @@ import lz4.frame
 import structlog
 
 from ingest.errors import SpoolError
+from ingest.reserve import Reserve
 from ingest.source import ReceivedLine
 
 log = structlog.get_logger(__name__)
@@ -25,6 +26,8 @@ log = structlog.get_logger(__name__)
 _MOST_FILES = 64
 _SPARE_PAGES = 16 * 1024
 """Free pages of 4 KiB that the file keeps for the next lines; what is beyond is given back to the disk."""
+_RESERVE_BYTES = 12 * 1024 * 1024
+"""Enough for the journal between two of its checkpoints, 1,000 pages by default, and for what these add to the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,8 @@ class SpoolFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.reserve = Reserve(path.with_suffix(".reserve"), _RESERVE_BYTES)
+        self._short = False
         self._one_at_a_time = threading.Lock()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -87,14 +92,26 @@ class SpoolFile:
                 break
             with contextlib.suppress(_Taken):
                 if own is None:
-                    own = cls._opened(path)
+                    own = cls._opened_on_full_disk(path)
                 else:
                     own.take_over_if_possible(cls._opened(path))
         if own is None:
             raise SpoolError(
                 f"all {_MOST_FILES} files in {folder} are used by other workers: set LOGSTV_DATA_DIR apart"
             )
+        own.hold_reserve()
         return own
+
+    @classmethod
+    def _opened_on_full_disk(cls, path: Path) -> Self:
+        """Open a file also where the disk was full when it was used last."""
+        try:
+            return cls._opened(path)
+        except SpoolError as error:
+            if not isinstance(error.__cause__, sqlite3.OperationalError):
+                raise
+            Reserve(path.with_suffix(".reserve"), _RESERVE_BYTES).give_up()
+            return cls._opened(path)
 
     @classmethod
     def _opened(cls, path: Path) -> Self:
@@ -121,6 +138,8 @@ class SpoolFile:
         Raises:
             SpoolError: the disk is full or broken; nothing was changed.
         """
+        if new and self._short and not self.hold_reserve():
+            raise SpoolError(f"the spool {self.path} cannot be written: the disk is full")
         packed = [(len(lines), pack(lines)) for lines in new]
         groups = []
         with self._alone("written"):
@@ -136,6 +155,30 @@ class SpoolFile:
                     self._database.execute("ROLLBACK")
                 raise
         return groups
+
+    def hold_reserve(self) -> bool:
+        """Hold the space with which a full disk is emptied; say whether the disk had it."""
+        self._short = not self.reserve.hold()
+        return not self._short
+
+    def make_room(self, done: Iterable[int]) -> bool:
+        """Remove groups from a full disk, with the space that was held for that, and give back what they took.
+
+        No more groups are written until that space can be held again.
+
+        Returns:
+            Whether they are removed; otherwise nothing was changed.
+        """
+        self.reserve.give_up()
+        self._short = True
+        try:
+            self.change((), done)
+            with self._alone("made smaller"):
+                self._database.executescript("PRAGMA incremental_vacuum; PRAGMA wal_checkpoint(TRUNCATE)")
+        except SpoolError as error:
+            log.error("spool.no_room", path=str(self.path), reason=str(error))
+            return False
+        return True
 
     def after(self, number: int, most_lines: int) -> list[Group]:
         """Read the groups that follow a number, until they hold about so many lines.
@@ -225,6 +268,7 @@ class SpoolFile:
             read_to = groups[-1].number
         other.close()
         other.path.unlink()
+        other.reserve.give_up()
         log.info("spool.taken_over", path=str(other.path))
 
     def close(self) -> None:

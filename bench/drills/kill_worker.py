@@ -1,6 +1,8 @@
 """A worker is killed again and again under load: what it received more than 100 ms before is not lost.
 
-python -m bench.drills.kill_worker [--rate 2000] [--kills 5]
+python -m bench.drills.kill_worker [--rate 2000] [--kills 5] [--redundancy 2]
+
+With a redundancy of 2 another worker reads the same, and nothing at all is lost.
 """
 
 from __future__ import annotations
@@ -17,6 +19,25 @@ from bench.drills.ground import drill, now_ms
 from ingest.spool_file import SpoolFile
 
 _ALLOWED_MS = 100
+
+
+async def run_redundant(rate: float, kills: int) -> None:
+    async with drill(rate, channels=10) as tried:
+        two = tried.worker("two", ingest_redundancy=2)
+        begun = await tried.joined()
+        for _ in range(kills):
+            one = tried.worker("one", ingest_redundancy=2)
+            await tried.joined(2)
+            await asyncio.sleep(random.uniform(4, 8))
+            await tried.killed(one)
+        ended = now_ms()
+        await tried.caught_up(ended)
+        two.stop()
+        verdict = await tried.verdict([(begun, ended)])
+    ground.report(
+        "kill_worker", [{"kills": kills, **verdict.row()}], f"SIGKILL of one of two, {rate:,.0f} lines a second."
+    )
+    verdict.hold()
 
 
 async def run(rate: float, kills: int) -> None:
@@ -66,8 +87,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rate", type=float, default=2000)
     parser.add_argument("--kills", type=int, default=5)
+    parser.add_argument("--redundancy", type=int, choices=(1, 2), default=1)
     options = parser.parse_args()
-    asyncio.run(run(options.rate, options.kills))
+    drilled = run if options.redundancy == 1 else run_redundant
+    asyncio.run(drilled(options.rate, options.kills))
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 import resource
 import sqlite3
 
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.chat import until
+from support.small_disk import small_disk
 
 from ingest import spool as spool_module
 from ingest.errors import SpoolError
@@ -160,6 +162,42 @@ async def test_a_full_disk_is_an_alarm_and_loses_nothing(tmp_path, monkeypatch):
         await until(lambda: not spool.alarm)
         await spool.put(numbered(9000))
         assert await taken(spool, 1) == [9000]
+
+
+async def test_a_disk_that_filled_up_is_emptied_and_used_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(spool_module, "_AGAIN_SECONDS", 0.01)
+    monkeypatch.setattr(spool_module, "_KEEP_SECONDS", 0.0)
+    dice = random.Random(3)
+    with small_disk(tmp_path / "disk", 20) as disk:
+        async with Spool(disk, PLENTY) as spool:
+            count = 60_000
+            lines = [ReceivedLine(f"{number} {dice.randbytes(120).hex()}", number) for number in range(count)]
+
+            async def give() -> None:
+                for start in range(0, count, 500):
+                    await spool.put(lines[start : start + 500])
+
+            giving = asyncio.create_task(give())
+            await until(lambda: "cannot be written" in spool.alarm, 60)
+            got = await taken(spool, count)
+            await giving
+            assert got == list(range(count))
+            await until(lambda: not spool.alarm)
+            await spool.put(numbered(count))
+            await until(lambda: spool.bytes)
+        async with Spool(disk, PLENTY) as spool:
+            assert count in await taken(spool, spool.unsettled)
+
+
+async def test_a_spool_opens_on_a_disk_that_is_full(tmp_path):
+    with small_disk(tmp_path / "disk", 16) as disk:
+        async with Spool(disk, PLENTY) as spool:
+            await spool.put(numbered(1))
+        with contextlib.suppress(OSError), (disk / "others").open("wb", buffering=0) as others:
+            while others.write(bytes(4096)):
+                pass
+        async with Spool(disk, PLENTY) as spool:
+            assert await taken(spool, 1) == [1]
 
 
 async def test_a_damaged_file_is_kept_aside(tmp_path):
