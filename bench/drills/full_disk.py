@@ -27,6 +27,7 @@ _LONGEST_SECONDS = 300
 
 async def run(rate: float, mebibytes: int) -> None:
     async with drill(rate, channels=10) as tried:
+        tried.server.most_waiting_bytes = 1 << 30  # however long it has to wait, nothing of it is lost
         (tried.folder / "worker").mkdir()
         with small_disk(tried.folder / "worker" / "spool", mebibytes) as spool:
             address = f"127.0.0.1:{ground.free_port()}"

@@ -62,6 +62,7 @@ class DemoChatServer:
         port: where it listens.
         faults: what it does wrong.
         joins: every join that was asked for, with its time.
+        most_waiting_bytes: a client that lets more than this wait for it is dropped.
 
     Args:
         chat: what is said.
@@ -69,7 +70,7 @@ class DemoChatServer:
         port: where to listen; 0 takes a free one.
         tls: to speak TLS.
         epoch_ms: when line 0 is sent.
-        most_waiting_bytes: a client that lets more than this wait for it is dropped.
+        most_waiting_bytes: see there.
     """
 
     def __init__(
@@ -88,7 +89,7 @@ class DemoChatServer:
         self.faults = Faults()
         self.joins: list[tuple[float, str]] = []
         self._tls = tls
-        self._most_waiting_bytes = most_waiting_bytes
+        self.most_waiting_bytes = most_waiting_bytes
         self._clients: set[_Client] = set()
         self._server: asyncio.Server | None = None
         self._speaking: asyncio.Task[None] | None = None
@@ -244,7 +245,7 @@ class DemoChatServer:
         self._write(client, "".join(f"{line}\r\n" for line in lines).encode())
 
     def _write(self, client: _Client, piece: bytes) -> None:
-        if client.writer.transport.get_write_buffer_size() > self._most_waiting_bytes:
+        if client.writer.transport.get_write_buffer_size() > self.most_waiting_bytes:
             log.warning("demo.slow_reader_dropped", nick=client.nick)
             client.writer.transport.abort()
         else:
