@@ -34,14 +34,15 @@ export class Problem extends Error {
  * @param {string} path under /v1
  * @param {Record<string, string | number>} [query]
  * @param {AbortSignal} [signal]
+ * @param {"GET" | "POST"} [method]
  * @returns {Promise<any>}
  */
-export async function ask(path, query = {}, signal) {
+export async function ask(path, query = {}, signal, method = "GET") {
   const pairs = Object.entries(query).map(([name, value]) => [name, String(value)]);
   const asked = new URLSearchParams(pairs.filter(([, value]) => value));
   let answer;
   try {
-    answer = await fetch(`/v1/${path}?${asked}`, { signal, headers: { accept: "application/json" } });
+    answer = await fetch(`/v1/${path}?${asked}`, { method, signal, headers: { accept: "application/json" } });
   } catch (error) {
     if (signal?.aborted) throw error;
     throw new Problem(0, "The service cannot be reached.");

@@ -2,6 +2,7 @@
 
 import { write } from "./address.js";
 import { make } from "./elements.js";
+import { OPT_OUT } from "./optout.js";
 import { short } from "./times.js";
 
 /** @typedef {{ id: string, login: string, firstDay: string | null, lastLine: string | null, reading: boolean }} Channel */
@@ -17,7 +18,8 @@ export function home(place, channels) {
     list.append(item);
   }
   const none = "No channel has a log yet: logstv channels add NAME has one read.";
-  place.replaceChildren(channels.length ? list : make("p", {}, none));
+  const leave = make("p", { class: "soft" }, "Are you in a log and would rather not be? ", make("a", { href: OPT_OUT }, "Opt out"), ".");
+  place.replaceChildren(channels.length ? list : make("p", {}, none), leave);
 }
 
 /** @param {HTMLElement} place the suggestions of a field @param {Channel[]} channels */

@@ -6,6 +6,7 @@ import { applyTheme } from "./choices.js";
 import { part } from "./elements.js";
 import { suggest } from "./home.js";
 import { keys } from "./keys.js";
+import { OPT_OUT, Optout } from "./optout.js";
 import { Panels } from "./panels.js";
 import { Pointing } from "./pointing.js";
 import { Tail } from "./tail.js";
@@ -17,6 +18,7 @@ const view = new View({ left, begun, shown, moved });
 const tail = new Tail(view);
 const pointing = new Pointing(view);
 const panels = new Panels(view);
+const optout = new Optout();
 
 function left() {
   tail.leave();
@@ -88,7 +90,8 @@ document.addEventListener("click", (event) => {
   const url = new URL(link.getAttribute("href") ?? "", location.href);
   if (link.hasAttribute("target") || url.origin !== location.origin || url.pathname !== "/") return;
   event.preventDefault();
-  void view.show(read(url.search));
+  if (url.hash === OPT_OUT) optout.open();
+  else void view.show(read(url.search));
 });
 
 keys(view.log, {
@@ -106,6 +109,12 @@ keys(view.log, {
   help: () => panels.options(),
 });
 
-addEventListener("popstate", () => void view.show(read(location.search), "stay"));
+/** Show what the address says. */
+function arrive() {
+  void view.show(read(location.search), "stay");
+  if (location.hash === OPT_OUT) optout.open();
+}
+
+addEventListener("popstate", arrive);
 applyTheme();
-void view.show(read(location.search), "stay");
+arrive();

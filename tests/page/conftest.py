@@ -60,7 +60,7 @@ async def page_writer(page_store: Store) -> Writer:
 @pytest.fixture(scope="session")
 async def page_client(page_store: Store) -> AsyncIterator[httpx2.AsyncClient]:
     """A client of the service that gives the page."""
-    async with served(page_store.session.settings, live_seconds=0.1) as client:
+    async with served(page_store.session.settings, live_seconds=0.1, optout_seconds=0.1) as client:
         await until_ready(client)
         yield client
 
