@@ -11,7 +11,16 @@ import { clock, duration, short, utc } from "./times.js";
 
 const EMOTES = "https://static-cdn.jtvnw.net/emoticons/v2";
 const REMOVED = { clearmsg: "deleted", ban: "banned", timeout: "timed out", clear: "chat cleared" };
-const NOTICES = { announcement: "announcement", raid: "raid", unraid: "raid", ritual: "new" };
+const NOTICES = {
+  announcement: "announcement",
+  raid: "raid",
+  unraid: "raid",
+  ritual: "new",
+  bitsbadgetier: "bits",
+  charitydonation: "charity",
+  viewermilestone: "milestone",
+};
+const SUBS = /sub|gift|upgrade|payforward/;
 const LONG_GAP_MS = 12 * 3600000; // of a longer one, the days are said too
 
 /**
@@ -63,7 +72,8 @@ export function removed(element, by, at) {
 /** @param {HTMLElement} element @param {Message} message */
 function event(element, { type, tags, systemText }) {
   element.classList.add("event");
-  const kind = /** @type {Record<string, string>} */ (NOTICES)[tags["msg-id"]] ?? "sub";
+  const id = tags["source-msg-id"] || tags["msg-id"] || ""; // of a notice in a shared chat, what it is where it is from
+  const kind = /** @type {Record<string, string>} */ (NOTICES)[id] ?? (SUBS.test(id) ? "sub" : "notice");
   const label = type === "usernotice" ? kind : "mod";
   element.append(make("span", { class: "kind" }, label), " ");
   if (systemText) element.append(make("bdi", { class: "system" }, systemText), " ");
@@ -98,8 +108,9 @@ function said({ text, tags }, needle, images) {
 
 /** @param {string} id @param {string} name */
 function picture(id, name) {
-  const src = `${EMOTES}/${encodeURIComponent(id)}/default/dark/1.0`;
-  return make("img", { class: "emote", src, alt: name, title: name, loading: "lazy", referrerpolicy: "no-referrer" });
+  const address = `${EMOTES}/${encodeURIComponent(id)}/default/dark`;
+  const of = { src: `${address}/1.0`, srcset: `${address}/2.0 2x, ${address}/3.0 4x` };
+  return make("img", { class: "emote", ...of, alt: name, title: name, loading: "lazy", referrerpolicy: "no-referrer" });
 }
 
 /** @param {NonNullable<Message["reply"]>} reply */

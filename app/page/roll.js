@@ -120,7 +120,7 @@ export class Roll {
     this.#sticks = at === "end";
     if (at === "end") this.#scrollTo(this.scroller.scrollHeight);
     else if ("sent" in at) this.reveal(at.sent);
-    else this.#top([...this.#ends(1)].find((row) => row.ms >= at.ms));
+    else this.#top(this.#gapAt(at.ms) ?? [...this.#ends(1)].find((row) => row.ms >= at.ms)?.element);
     this.#settle();
     this.#sayBusy();
   }
@@ -382,13 +382,19 @@ export class Roll {
     this.#put = this.scroller.scrollTop;
   }
 
-  /** @param {Row | undefined} row */
-  #top(row) {
-    if (!row) {
+  /** The gap in which a time lies: what is to be seen of a time at which nobody listened. @param {number} ms */
+  #gapAt(ms) {
+    const gaps = [.../** @type {NodeListOf<HTMLElement>} */ (this.list.querySelectorAll(".gap"))];
+    return gaps.find(({ dataset }) => Date.parse(dataset.from ?? "") <= ms && ms < Date.parse(dataset.to ?? ""));
+  }
+
+  /** @param {HTMLElement | undefined} element */
+  #top(element) {
+    if (!element) {
       this.#scrollTo(this.scroller.scrollHeight);
       return;
     }
     const seen = this.scroller.getBoundingClientRect();
-    this.#scrollTo(this.scroller.scrollTop + row.element.getBoundingClientRect().top - seen.top);
+    this.#scrollTo(this.scroller.scrollTop + element.getBoundingClientRect().top - seen.top);
   }
 }

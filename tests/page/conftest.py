@@ -1,4 +1,4 @@
-"""The service with three chats on a real port, and a reader in Chromium before it."""
+"""The service with a few chats on a real port, and a reader in Chromium before it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ async def page_store(browser: Browser, cluster_settings: StoreSettings) -> Async
     await asyncio.to_thread(apply, settings)
     store = await Store.open(settings)
     writer = await Writer.open(store.session, Retention.of(0))
-    said = [*page_chat.long_chat(), *page_chat.short_chat(), *page_chat.hostile_chat()]
+    said = [*page_chat.long_chat(), *page_chat.short_chat(), *page_chat.hostile_chat(), *page_chat.notices().values()]
     for start in range(0, len(said), AT_ONCE):
         await writer.write(said[start : start + AT_ONCE])
     await writer.flush()

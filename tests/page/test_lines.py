@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from playwright.async_api import expect
+from support import page_chat
 from support.browsing import Reader, settled
 
 CONTRAST = """(names) => names.map((name) => {
@@ -58,6 +59,11 @@ async def test_events_and_removed_lines_say_what_happened(reader):
     await expect(page.locator(".event").first).to_contain_text("still here")
     await expect(page.locator(".removed .how")).to_have_text(["timed out", "deleted"])
     await expect(page.locator(".removed .text").first).to_have_text("this was removed")
+
+
+async def test_notices_say_of_which_kind_they_are(reader):
+    page = await reader.read("/?channel=harbour")
+    await expect(page.locator(".event .kind")).to_have_text(list(page_chat.notices()))
 
 
 async def test_links_lead_out_only_when_they_are_followed(reader):

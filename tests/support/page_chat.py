@@ -15,6 +15,7 @@ LONG_GAP = Span(LONG_START_MS + 7_200_000, LONG_START_MS + 7_500_000)
 
 GREMLINS_ID = 9002
 """The channel in which the hostile lines are said."""
+NOTICES_ID = 9005
 
 
 def long_chat() -> list[Message]:
@@ -53,6 +54,24 @@ def short_chat() -> list[Message]:
     ]
     deleted = lines.clearmsg(lines.message_id(10), sent_ms=at + 11_000, login="bo_nord")
     return [*map(Message.parse, said), Message.parse(deleted, channel_id=lines.CHANNEL_ID)]
+
+
+def notices() -> dict[str, Message]:
+    """Give notices of many kinds, by the word that they are shown with."""
+    kinds = {
+        "bits": {"msg_id": "bitsbadgetier"},
+        "charity": {"msg_id": "charitydonation"},
+        "milestone": {"msg_id": "viewermilestone"},
+        "sub": {"msg_id": "communitypayforward"},
+        "raid": {"msg_id": "sharedchatnotice", "source_msg_id": "raid", "source_room_id": "77"},
+        "notice": {"msg_id": "somethingnew"},
+    }
+    said = {"room_id": str(NOTICES_ID), "system_msg": "so\\sit\\is"}
+    made = {
+        word: lines.usernotice(number=200 + number, sent_ms=lines.EVENING_MS + number, **said, **tags)
+        for number, (word, tags) in enumerate(kinds.items())
+    }
+    return {word: Message.parse(line.replace(f"#{lines.CHANNEL}", "#harbour")) for word, line in made.items()}
 
 
 def hostile_chat() -> list[Message]:
