@@ -3,7 +3,7 @@
 import { write } from "./address.js";
 import { ask, pathOf } from "./api.js";
 import { make } from "./elements.js";
-import { hour, iso, short } from "./times.js";
+import { day, hour, iso, short } from "./times.js";
 
 const HOUR_MS = 3600000;
 const DAY_MS = 86400000;
@@ -38,7 +38,8 @@ export async function activity(place, seen, ms, by, signal) {
   }
   const scale = make("div", { class: "scale" });
   for (const share of [0, 0.25, 0.5, 0.75, 1]) scale.append(make("span", {}, tick(from + (to - from) * share, by)));
-  const sentence = `${label}; at most ${NUMBER.format(most)} in ${by === "hour" ? "an hour" : "a day"}.`;
+  const whole = by === "hour" ? `${day(from)}: ${label}` : label;
+  const sentence = `${whole}; at most ${NUMBER.format(most)} in ${by === "hour" ? "an hour" : "a day"}.`;
   const partly = found.complete ? "" : ` Counted up to ${short(Date.parse(found.through))}: there was no time for more.`;
   place.replaceChildren(make("div", { class: "chart" }, chart, scale), make("p", {}, sentence + partly), chatters(found.top, log.channel));
   place.removeAttribute("aria-busy");
@@ -63,7 +64,7 @@ function name(ms, by, total) {
 }
 
 /** @param {number} total */
-const counted = (total) => `${NUMBER.format(total)} ${total === 1 ? "line" : "lines"}`;
+export const counted = (total) => `${NUMBER.format(total)} ${total === 1 ? "line" : "lines"}`;
 
 /** @param {number} ms @param {"hour" | "day"} by */
 const tick = (ms, by) => (by === "hour" ? hour(ms) : DATE.format(ms));

@@ -42,6 +42,7 @@ function shown() {
   const user = own ? own.message.user.displayName : seen.user;
   const name = user ? `${user} ${channel ? `in ${channel}` : "everywhere"}` : channel;
   part("heading", HTMLElement).textContent = name || "Channels";
+  part("home-link", HTMLElement).hidden = !name;
   document.title = name ? `${name} · logstv` : "logstv";
   view.log.setAttribute("aria-label", `Chat: ${name}`);
   panels.shown();

@@ -4,7 +4,7 @@ import { activity } from "./activity.js";
 import { calendar } from "./calendar.js";
 import { choose, chosen } from "./choices.js";
 import { make, part } from "./elements.js";
-import { iso } from "./times.js";
+import { iso, local } from "./times.js";
 
 /** @typedef {import("./view.js").View} View */
 
@@ -22,6 +22,10 @@ export class Panels {
     this.#activityButton.addEventListener("click", () => this.toggleActivity());
     for (const button of this.#by) button.addEventListener("click", () => this.#count(button));
     part("options-button", HTMLButtonElement).addEventListener("click", () => this.options());
+    part("time-form", HTMLFormElement).addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.#go(new Date(part("time", HTMLInputElement).value).toISOString());
+    });
     const theme = part("theme", HTMLSelectElement);
     theme.value = chosen("theme");
     theme.addEventListener("change", () => choose("theme", theme.value));
@@ -43,13 +47,18 @@ export class Panels {
     const dialog = part("days-dialog", HTMLDialogElement);
     const place = part("days", HTMLElement);
     const first = view.roll.first();
+    const closed = new AbortController();
+    dialog.addEventListener("close", () => closed.abort(), { once: true });
+    part("time", HTMLInputElement).value = first ? local(first.ms) : "";
     dialog.showModal();
-    await said(place, view.signal, (signal) =>
-      calendar(place, view.seen, first ? iso(first.ms) : "", signal, (at) => {
-        dialog.close();
-        void view.show({ ...view.seen, line: "", at });
-      }),
-    );
+    const left = AbortSignal.any([view.signal, closed.signal]);
+    await said(place, left, (signal) => calendar(place, view.seen, first ? iso(first.ms) : "", signal, (at) => this.#go(at)));
+  }
+
+  /** @param {string} at a time */
+  #go(at) {
+    part("days-dialog", HTMLDialogElement).close();
+    void this.view.show({ ...this.view.seen, line: "", at });
   }
 
   toggleActivity() {

@@ -15,6 +15,8 @@ export const day = (ms) => DAY.format(ms);
 export const short = (ms) => SHORT.format(ms);
 /** @param {number} ms */
 export const iso = (ms) => new Date(ms).toISOString();
+/** As a field for a time of the reader's clock takes it. @param {number} ms */
+export const local = (ms) => iso(ms - new Date(ms).getTimezoneOffset() * 60000).slice(0, 16);
 /** @param {number} ms */
 export const utc = (ms) => `${iso(ms).slice(0, 23).replace("T", " ")} UTC`;
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import uuid
 from urllib.parse import parse_qs, urlsplit
 
@@ -138,7 +139,8 @@ async def test_days_that_exist_can_be_jumped_to(reader, page_client):
     assert sorted(there) == sorted(day for day in days if day.startswith("2026-03"))
     await page.get_by_role("button", name="Earlier month").click()
     await page.locator("[data-day='2026-02-28']").focus()
-    await page.get_by_role("button", name="Later month").click()
+    await page.get_by_role("combobox", name="Month").select_option("March 2026")
+    await expect(page.get_by_role("combobox", name="Month")).to_be_focused()
     await page.locator("[data-day='2026-03-02']").click()
     await page.wait_for_url("**at=2026-03-02T00:00:00.000Z")
     await settled(page)
@@ -149,8 +151,68 @@ async def test_days_that_exist_can_be_jumped_to(reader, page_client):
     assert await page.locator("#day").text_content() == "Monday, 2 March 2026"
 
 
-async def test_a_users_months_can_be_jumped_to(reader):
+BUSY = """(buttons) => Object.fromEntries(buttons.map((button) =>
+  [button.dataset.day, [button.ariaLabel.split(": ")[1], Number(button.style.getPropertyValue("--busy"))]]))"""
+"""What each day says of how busy it was, and how dark it is."""
+
+
+async def test_days_say_how_busy_they_were(reader, page_client):
+    page = await reader.read("/?channel=demo")
+    await page.get_by_role("button", name="Days", exact=True).click()
+    asked = {"from": "2026-03-01T00:00:00Z", "to": "2026-04-01T00:00:00Z"}
+    found = (await page_client.get("/v1/channels/demo/stats", params=asked)).json()
+    await expect(page.get_by_role("dialog").get_by_role("status")).to_have_text(
+        f"March 2026: {found['total']:,} lines."
+    )
+    totals = {period["start"][:10]: period["total"] for period in found["periods"]}
+    assert len(totals) == 3
+    shown = await page.get_by_role("table").locator("button:enabled").evaluate_all(BUSY)
+    assert {day: said for day, (said, _) in shown.items()} == {day: f"{total:,} lines" for day, total in totals.items()}
+    assert [round(share, 3) for _, share in shown.values()] == [
+        round(total / max(totals.values()), 3) for total in totals.values()
+    ]
+
+
+async def test_days_that_take_long_to_count_are_counted_on_when_the_reader_says_so(reader, page_store):
+    page = reader.page
+    async with served(page_store.session.settings, stats_seconds=0.001) as client:
+        await until_ready(client)
+        await page.goto(f"{client.base_url}/?channel=demo")
+        await page.locator(".line").first.wait_for()
+        await page.get_by_role("button", name="Days", exact=True).click()
+        status = page.get_by_role("dialog").get_by_role("status")
+        await expect(status).to_contain_text("lines up to")
+        # What was counted in part does not count yet.
+        await expect(page.locator(".count")).to_have_count(1)
+        await status.get_by_role("button", name="Count on").click()
+        await expect(page.locator(".count")).to_have_count(3)
+        await expect(status).to_have_text(re.compile(r"^March 2026: [\d,]+ lines\.$"))
+        reader.asked = [url for url in reader.asked if not url.startswith(str(client.base_url))]
+        await page.goto("about:blank")
+
+
+async def test_a_time_of_the_readers_clock_can_be_jumped_to(reader):
+    page = await reader.read("/?channel=demo")
+    await page.get_by_role("button", name="Days", exact=True).click()
+    time = page.get_by_label("Or to a time of your clock")
+    await expect(time).to_have_value(re.compile("^2026-03-03T16:"))  # where the reader is, in Tokyo
+    await time.fill("2026-03-01T12:30")
+    await page.get_by_role("button", name="Go", exact=True).click()
+    await page.wait_for_url("**at=2026-03-01T03:30:00.000Z")
+    await settled(page)
+    sent, _ = await page.evaluate(FIRST)
+    await expect(page.locator(f"[data-sent='{sent}'] time")).to_have_text(re.compile("^12:30:"))
+
+
+async def test_a_users_days_in_a_channel_and_months_everywhere_can_be_jumped_to(reader):
     page = await reader.read("/?channel=moonbase&user=bo_nord")
+    await page.get_by_role("button", name="Days", exact=True).click()
+    days = page.get_by_role("table").locator("button:enabled")
+    await expect(days).to_have_count(1)
+    await expect(days).to_have_accessible_name("Sunday, 1 March 2026: 4 lines")
+    await days.click()
+    await page.wait_for_url("**at=2026-03-01T00:00:00.000Z")
+    await reader.read("/?user=bo_nord")
     await page.get_by_role("button", name="Days", exact=True).click()
     await page.get_by_role("button", name="March 2026").click()
     await page.wait_for_url("**at=2026-03-01T00:00:00.000Z")
@@ -245,6 +307,7 @@ async def test_gaps_are_shown_where_nobody_listened(reader):
     page = await reader.read("/?channel=demo&at=2026-02-28T12:03:00Z")
     shown = page.locator(".gap")
     await expect(shown).to_have_count(1)
+    await expect(shown).to_be_in_viewport(ratio=1)
     await expect(shown).to_contain_text("Nobody listened for 5 min")
     await expect(shown.locator("span")).to_have_attribute(
         "title", "2026-02-28 12:00:00.000 UTC to 2026-02-28 12:05:00.000 UTC"
