@@ -22,6 +22,8 @@ check: $(VENV)/dev  ## Format, lint, types.
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
+	@if command -v tsc >/dev/null; then tsc; \
+	    else echo "The types of the page were not checked: no tsc is here (npm install --global typescript)."; fi
 
 format: $(VENV)/dev  ## Bring the code into form.
 	@$(BIN)/ruff format .
@@ -31,6 +33,7 @@ bench: $(VENV)/dev  ## Measure; prints numbers and writes them to bench/results.
 	@$(BIN)/python -m bench.storage $(ARGS)
 	@$(BIN)/python -m bench.pages $(ARGS)
 	@$(BIN)/python -m bench.ingest $(ARGS)
+	@$(BIN)/python -m bench.page $(ARGS)
 
 drills: $(VENV)/dev  ## Break things under load, and count what is missing; about half an hour.
 	@for drill in kill_worker "kill_worker --redundancy 2" flaky_chat full_disk workers nodes outage soak; do \
