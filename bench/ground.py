@@ -7,6 +7,8 @@ import json
 import os
 import platform
 import socket
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -57,6 +59,25 @@ def store_settings(local: LocalNode, keyspace: str, **more: Any) -> StoreSetting
     )
     schema.apply(settings)
     return settings
+
+
+@contextlib.contextmanager
+def service(local: LocalNode, keyspace: str) -> Iterator[int]:
+    """Serve a keyspace of a node from a process of its own, and give the port."""
+    port = free_port()
+    settings = {
+        "LOGSTV_CONTACT_POINTS": "127.0.0.1",
+        "LOGSTV_CQL_PORT": str(local.settings.cql_port),
+        "LOGSTV_KEYSPACE": keyspace,
+        "LOGSTV_PORT": str(port),
+    }
+    process = subprocess.Popen([sys.executable, "-m", "logstv", "api"], env=environment(settings))
+    try:
+        wait_for_port(port)
+        yield port
+    finally:
+        process.terminate()
+        process.wait()
 
 
 def machine() -> dict[str, str]:

@@ -13,7 +13,6 @@ import argparse
 import asyncio
 import multiprocessing
 import random
-import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -179,16 +178,7 @@ def main() -> None:
         asyncio.run(fill(settings, options.sizes))
         for command in (["flush", "pages"], ["compact", "pages"]):
             local.nodetool(command, capture=True).check_returncode()
-        port = ground.free_port()
-        environment = {
-            "LOGSTV_CONTACT_POINTS": "127.0.0.1",
-            "LOGSTV_CQL_PORT": str(local.settings.cql_port),
-            "LOGSTV_KEYSPACE": "pages",
-            "LOGSTV_PORT": str(port),
-        }
-        service = subprocess.Popen([sys.executable, "-m", "logstv", "api"], env=ground.environment(environment))
-        try:
-            ground.wait_for_port(port)
+        with ground.service(local, "pages") as port:
             for size in options.sizes:
                 for shape, key in ((CHANNEL, (size,)), (CHANNEL_USER, (size, size + 1)), (USER, (size + 1,))):
                     for way, measure, first in (
@@ -202,9 +192,6 @@ def main() -> None:
                             row |= {f"{name} {what}": value for what, value in summary(took).items()}
                         rows.append(row)
                         print(row, file=sys.stderr)
-        finally:
-            service.terminate()
-            service.wait()
     ground.report("pages", rows, f"Pages of {PAGE}, {CLIENTS} clients, node, service and clients on one machine.")
 
 
