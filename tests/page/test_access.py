@@ -88,6 +88,10 @@ async def test_the_page_fits_a_phone(phone):
     await page.get_by_role("link", name="Cy_Rude").tap()
     await expect(page.get_by_role("heading", level=1)).to_have_text("Cy_Rude in #moonbase")
     assert await violations(page) == []
+    await page.get_by_role("button", name="Days", exact=True).tap()
+    await page.locator(".count").first.wait_for()
+    assert await violations(page) == []
+    await page.keyboard.press("Escape")
     await page.get_by_role("link", name="Channels").tap()
     await expect(page.get_by_role("heading", level=1)).to_have_text("Channels")
     await page.get_by_role("link", name="Opt out").tap()

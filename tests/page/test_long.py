@@ -41,15 +41,24 @@ async def walk(page: Page, *, up: bool, most: int = 1_000_000) -> dict[str, int]
     return await page.evaluate(WALK, [up, most])
 
 
+async def heap(page: Page) -> float:
+    """Give how many bytes the page's objects take, without what nothing refers to."""
+    devtools = await page.context.new_cdp_session(page)
+    await devtools.send("HeapProfiler.collectGarbage")
+    return (await devtools.send("Runtime.getHeapUsage"))["usedSize"]
+
+
 async def test_a_long_log_is_walked_up_and_down_with_few_rows(reader):
     page = await reader.read("/?channel=demo")
     await settled(page)
     there = len(page_chat.long_chat())
+    before = await heap(page)
     walked = await walk(page, up=True)
     assert walked["count"] == there
     assert walked["rows"] <= MOST_ROWS
     assert walked["sorted"]
     assert await page.locator("#rows *").count() < MOST_ROWS * 12
+    assert await heap(page) < before + 5_000_000  # all lines would take some 40 MB
     await page.get_by_text("Nothing older is here.").wait_for()
     walked = await walk(page, up=False, most=2400)
     assert walked["count"] >= 2400

@@ -171,6 +171,11 @@ async def test_days_say_how_busy_they_were(reader, page_client):
     assert [round(share, 3) for _, share in shown.values()] == [
         round(total / max(totals.values()), 3) for total in totals.values()
     ]
+    await page.locator("[data-day='2026-03-01']").focus()
+    await page.keyboard.press("ArrowRight")
+    await page.keyboard.press("ArrowRight")
+    await page.keyboard.press("ArrowLeft")
+    await expect(page.locator("[data-day='2026-03-02']")).to_be_focused()
 
 
 async def test_days_that_take_long_to_count_are_counted_on_when_the_reader_says_so(reader, page_store):
