@@ -7,31 +7,35 @@ from __future__ import annotations
 
 import asyncio
 import math
-import shutil
 import time
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser
 
 from app.server import serve
 from app.settings import AppSettings
+from bench.browser import chromium
 from bench.ground import free_port, node, store_settings
 from ingest.demo import DemoChat
 from store.coverage import Span
+from store.keys import MS_IN_DAY
 from store.message import Message
 from store.retention import Retention
 from store.settings import StoreSettings
 from store.store import Store
+from store.workers import Worker, Workers
 from store.writer import Writer
 
 DOCS = Path(__file__).parents[1] / "docs"
 CHAT = DemoChat(channels=("demo", "moonbase"), rate=0.5, seed=7)
+SPARSE = DemoChat(channels=("demo",), rate=0.008, seed=8)
 HOURS = 20
+DAYS = 40
 GAP_MS = (9_000_000, 7_800_000)  # before the end
 READER = {"timezone_id": "UTC", "locale": "en-GB"}
 AT_ONCE = 500
-NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 
 def said(channel: str, end_ms: int) -> Iterator[Message]:
@@ -44,18 +48,31 @@ def said(channel: str, end_ms: int) -> Iterator[Message]:
             yield Message.parse(CHAT.line(channel, number, begin_ms), channel_id=CHAT.channel_id(channel))
 
 
+def earlier(channel: str, end_ms: int) -> Iterator[Message]:
+    """Yield the weeks before that day, of which some were busier than others."""
+    begin_ms = (end_ms // MS_IN_DAY - DAYS) * MS_IN_DAY
+    for number in SPARSE.numbers_between(begin_ms, end_ms - HOURS * 3_600_000, begin_ms):
+        day = (SPARSE.time_of(number, begin_ms) - begin_ms) // MS_IN_DAY
+        if day % 9 != 4 and number * 0.618 % 1 < math.sin(day * 1.7) ** 2:
+            yield Message.parse(SPARSE.line(channel, number, begin_ms), channel_id=SPARSE.channel_id(channel))
+
+
 async def write(settings: StoreSettings, end_ms: int) -> None:
     store = await Store.open(settings)
     try:
         writer = await Writer.open(store.session, Retention.of(0))
         for channel in CHAT.channels:
-            chat = list(said(channel, end_ms))
+            chat = [*(earlier(channel, end_ms) if channel in SPARSE.channels else ()), *said(channel, end_ms)]
             for start in range(0, len(chat), AT_ONCE):
                 await writer.write(chat[start : start + AT_ONCE])
             await writer.flush()
             for span in (Span(0, end_ms - GAP_MS[0]), Span(end_ms - GAP_MS[1], end_ms + 3_600_000)):
                 begin = max(span.from_ms, end_ms - HOURS * 3_600_000)
                 await store.coverage.record(CHAT.channel_id(channel), Span(begin, span.to_ms), "worker")
+        reading = frozenset(CHAT.channel_id(channel) for channel in CHAT.channels)
+        now_ms = time.time_ns() // 1_000_000
+        worker = Worker("pictures", uuid.uuid4(), now_ms, now_ms, reading=reading)
+        await (await Workers.open(store.session)).beat(worker, 600)
     finally:
         await store.close()
 
@@ -70,6 +87,14 @@ async def look(browser: Browser, address: str) -> None:
     await page.wait_for_load_state()
     await page.get_by_role("log").focus()
     await page.screenshot(path=DOCS / "page.png")
+    await page.get_by_role("button", name="Days", exact=True).click()
+    days = page.get_by_role("dialog")
+    await days.locator(".count").first.wait_for()
+    await days.screenshot(path=DOCS / "page-days.png")
+    await page.goto(f"{address}/?channel=demo#opt-out")
+    await page.get_by_role("button", name="Get a code").click()
+    await page.locator(".say").wait_for()
+    await page.get_by_role("dialog").screenshot(path=DOCS / "page-optout.png")
     small = await browser.new_context(viewport={"width": 390, "height": 720}, color_scheme="light", **READER)
     page = await small.new_page()
     await page.goto(f"{address}/?channel=demo&q=kappa")
@@ -82,13 +107,8 @@ async def take(settings: StoreSettings) -> None:
     port, started = free_port(), asyncio.Event()
     serving = asyncio.create_task(serve(settings, AppSettings(port=port), started=started.set))
     await started.wait()
-    path = next(found for name in NAMES if (found := shutil.which(name)))
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=path, args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-        )
+    async with chromium() as browser:
         await look(browser, f"http://127.0.0.1:{port}")
-        await browser.close()
     serving.cancel()
     await asyncio.gather(serving, return_exceptions=True)
 
@@ -96,8 +116,8 @@ async def take(settings: StoreSettings) -> None:
 def main() -> None:
     with node("1G") as local:
         asyncio.run(take(store_settings(local, "pictures")))
-    for name in ("page.png", "page-phone.png"):
-        print(name, f"{(DOCS / name).stat().st_size / 1000:.0f} kB")
+    for picture in sorted(DOCS.glob("page*.png")):
+        print(picture.name, f"{picture.stat().st_size / 1000:.0f} kB")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ const MONDAY = Date.UTC(2024, 0, 1);
 const COMPACT = new Intl.NumberFormat(undefined, { notation: "compact", maximumFractionDigits: 1 });
 const DAY_MS = 86400000;
 const MOST_PIECES = 6; // of a counting, each as long as the service lets it take, before the reader is asked
-const LEAST = 0.1; // of the shade: a day with one line is not an empty one
+const LEAST = 0.1; // of the shade, which is a root so that one day of many lines leaves the others a difference
 const STEPS = /** @type {Record<string, number>} */ ({ ArrowLeft: -1, ArrowRight: 1, ArrowUp: -7, ArrowDown: 7 });
 
 /**
@@ -124,7 +124,7 @@ function mark(table, totals, through) {
     if (!total || Date.parse(date) + DAY_MS > through) continue;
     button.disabled = false;
     button.setAttribute("aria-label", `${DATE.format(Date.parse(date))}: ${counted(total)}`);
-    button.style.setProperty("--busy", String(Math.max(total / most, LEAST)));
+    button.style.setProperty("--busy", String(Math.max(Math.sqrt(total / most), LEAST)));
     button.replaceChildren(date.slice(8).replace(/^0/, ""), make("span", { class: "count" }, COMPACT.format(total)));
   }
 }
