@@ -42,6 +42,8 @@ lock: $(VENV)/dev  ## Choose the newest versions that pyproject.toml allows.
 	    --python-version 3.11 pyproject.toml -o requirements/run.lock
 	@$(BIN)/uv pip compile --quiet --universal --upgrade --no-header --no-emit-index-url --generate-hashes \
 	    --python-version 3.11 --group dev pyproject.toml -o requirements/dev.lock
+	@sed -n 's/^requires = \["\(.*\)"\]$$/\1/p' pyproject.toml | $(BIN)/uv pip compile --quiet --universal --upgrade --no-header \
+	    --no-emit-index-url --generate-hashes --python-version 3.11 - -o requirements/build.lock
 
 clean:  ## Remove what was made here, but for logs that were recorded.
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

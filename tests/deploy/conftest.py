@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import shutil
 import time
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pytest
 from support import lines
 from support.cassandra import unused_ports
 from support.chat import settings_for
+from support.programs import required
 from support.promql import Exposed
 
 from app.settings import AppSettings
@@ -18,12 +18,15 @@ from ingest.demo import DemoChat, DemoChatServer
 from logstv.commands.up import _up
 from store.keys import MS_IN_DAY
 
-ROOT = Path(__file__).parents[2]
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    return Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="session")
-def deploy() -> Path:
-    return ROOT / "deploy"
+def deploy(root) -> Path:
+    return root / "deploy"
 
 
 @pytest.fixture(scope="session")
@@ -67,11 +70,3 @@ async def _what_is_shown(chat: DemoChatServer, address: str) -> Exposed:
 def promtool() -> str:
     """Prometheus's own checker."""
     return required("promtool", "it comes with Prometheus")
-
-
-def required(program: str, where: str) -> str:
-    """Give the path of a program that not every machine has; without it, a test is skipped."""
-    found = shutil.which(program) or shutil.which(program, path="/usr/sbin:/sbin")
-    if found is None:
-        pytest.skip(f"there is no {program} here: {where}")
-    return found
