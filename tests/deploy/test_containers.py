@@ -10,19 +10,12 @@ import pytest
 import typer
 import yaml
 from support.programs import required
+from support.settings import NAMES
 
 from app.settings import AppSettings
-from ingest.settings import IngestSettings
 from logstv.__main__ import app as command
-from logstv.settings import NodeSettings
-from store.settings import StoreSettings
 
 PROFILES = ("three", "s3", "metrics")
-SETTINGS = {
-    f"LOGSTV_{name.upper()}"
-    for room in (StoreSettings, NodeSettings, IngestSettings, AppSettings)
-    for name in room.model_fields
-}
 PINNED = r"[\w./-]+:v?\d+\.\d+\.\d+(-[\w.-]+)?"
 
 
@@ -91,7 +84,7 @@ def test_what_is_mounted_is_there(services, root):
 def test_every_setting_in_it_is_one(services, dockerfile, root):
     given = {name for service in services.values() for name in service.get("environment", {})}
     given |= {word.partition("=")[0] for words in instructions(dockerfile, "ENV") for word in words}
-    assert {name for name in given if name.startswith("LOGSTV_")} <= SETTINGS
+    assert {name for name in given if name.startswith("LOGSTV_")} <= NAMES
     written = (root / "docker-compose.yml").read_text()
     for name in re.findall(r"^#?([A-Z0-9_]+)=", (root / "deploy/compose/example.env").read_text(), re.MULTILINE):
         assert name == "COMPOSE_PROFILES" or f"${{{name}:-" in written, name
