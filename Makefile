@@ -31,6 +31,7 @@ bench: $(VENV)/dev  ## Measure; prints numbers and writes them to bench/results.
 	@$(BIN)/python -m bench.storage $(ARGS)
 	@$(BIN)/python -m bench.pages $(ARGS)
 	@$(BIN)/python -m bench.ingest $(ARGS)
+	@$(BIN)/python -m bench.windows $(ARGS)
 
 drills: $(VENV)/dev  ## Break things under load, and count what is missing; about half an hour.
 	@for drill in kill_worker "kill_worker --redundancy 2" flaky_chat full_disk workers nodes outage soak; do \
