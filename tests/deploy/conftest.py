@@ -48,7 +48,7 @@ async def exposed(_emptied_store, tmp_path_factory) -> Exposed:
 
 
 async def _what_is_shown(chat: DemoChatServer, address: str) -> Exposed:
-    async with httpx2.AsyncClient(base_url=address) as client, asyncio.timeout(40):
+    async with httpx2.AsyncClient(base_url=address) as client, asyncio.timeout(120):
         while True:
             with contextlib.suppress(httpx2.ConnectError):
                 shown = (await client.get("/metrics")).text
