@@ -47,6 +47,10 @@ async def exposed(_emptied_store, tmp_path_factory) -> Exposed:
                     await running
 
 
+# Of what is shown only once there is something to say.
+_AT_LAST = ("logstv_ingest_channel_last_line_seconds{", "logstv_ingest_lines_refused_total{", "logstv_archive_alarm ")
+
+
 async def _what_is_shown(chat: DemoChatServer, address: str) -> Exposed:
     async with httpx2.AsyncClient(base_url=address) as client, asyncio.timeout(120):
         while True:
