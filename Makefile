@@ -34,6 +34,7 @@ bench: $(VENV)/dev  ## Measure; prints numbers and writes them to bench/results.
 	@$(BIN)/python -m bench.pages $(ARGS)
 	@$(BIN)/python -m bench.ingest $(ARGS)
 	@$(BIN)/python -m bench.page $(ARGS)
+	@$(BIN)/python -m bench.windows $(ARGS)
 
 drills: $(VENV)/dev  ## Break things under load, and count what is missing; about half an hour.
 	@for drill in kill_worker "kill_worker --redundancy 2" flaky_chat full_disk workers nodes outage soak; do \
@@ -45,6 +46,8 @@ lock: $(VENV)/dev  ## Choose the newest versions that pyproject.toml allows.
 	    --python-version 3.11 pyproject.toml -o requirements/run.lock
 	@$(BIN)/uv pip compile --quiet --universal --upgrade --no-header --no-emit-index-url --generate-hashes \
 	    --python-version 3.11 --group dev pyproject.toml -o requirements/dev.lock
+	@sed -n 's/^requires = \["\(.*\)"\]$$/\1/p' pyproject.toml | $(BIN)/uv pip compile --quiet --universal --upgrade --no-header \
+	    --no-emit-index-url --generate-hashes --python-version 3.11 - -o requirements/build.lock
 
 clean:  ## Remove what was made here, but for logs that were recorded.
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

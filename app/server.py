@@ -59,6 +59,7 @@ async def serve(
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # uvicorn would believe those of whoever connects from this machine; app.limits reads them
         timeout_graceful_shutdown=_GRACE_SECONDS,
         http=BoundedProtocol,
     )

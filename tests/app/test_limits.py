@@ -63,6 +63,13 @@ async def test_who_asks_too_often_is_told_when_to_come_back(module_store, client
         assert (await limited.get("/healthz", headers=headers)).status_code == 200
 
 
+async def test_without_proxies_of_ours_nobody_says_an_address_of_their_own(module_store, client):
+    async with served(module_store.session.settings, rate_limit=1) as limited:
+        await until_ready(limited)
+        asked = [limited.get(LOG, headers={"x-forwarded-for": address}) for address in ("198.51.100.7", "198.51.100.8")]
+        assert [(await answer).status_code for answer in asked] == [200, 429]
+
+
 async def test_what_is_too_long_is_a_problem(client):
     for asked, status, code in (
         ({"params": {"q": "x" * 5000}}, 414, "uri_too_long"),
