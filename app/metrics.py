@@ -36,23 +36,13 @@ class RequestMetrics:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        begun, answered = time.perf_counter(), False
-
-        def note(status: int) -> None:
-            nonlocal answered
-            answered = True
-            route = getattr(scope.get("route"), "path", "other")
-            self._requests.labels(route, status).inc()
-            self._seconds.labels(route).observe(time.perf_counter() - begun)
+        begun = time.perf_counter()
 
         async def noted(message: Message) -> None:
             if message["type"] == "http.response.start":
-                note(message["status"])
+                route = getattr(scope.get("route"), "path", "other")
+                self._requests.labels(route, message["status"]).inc()
+                self._seconds.labels(route).observe(time.perf_counter() - begun)
             await send(message)
 
-        try:
-            await self._app(scope, receive, noted)
-        except Exception:
-            if not answered:  # it is answered further out, by Starlette's own ServerErrorMiddleware
-                note(500)
-            raise
+        await self._app(scope, receive, noted)

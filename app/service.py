@@ -131,6 +131,7 @@ def create_app(
     app.add_middleware(Freshness)
     _compress(app)
     app.add_middleware(Limits, per_minute=settings.rate_limit, trusted_hops=settings.trusted_hops)
+    app.add_middleware(problems.Faults)
     app.add_middleware(_Headers)
     app.add_middleware(
         CORSMiddleware,
