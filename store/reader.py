@@ -9,9 +9,10 @@ of time are read together: what they hold is given in order, and what several of
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass, replace
 
 from cassandra.query import BoundStatement, PreparedStatement
@@ -21,6 +22,7 @@ from store.buckets import Bucket, Stretch, merged, walked, widest
 from store.cursor import Cursor
 from store.filters import Accept, Narrow, take_of, taken
 from store.keys import FIRST_LOW, LAST_LOW, LATEST_MS, Position, Width
+from store.merging import ahead
 from store.message import Message
 from store.opted_out import WhoIsOut, nobody
 from store.session import Rows, Session
@@ -217,14 +219,15 @@ class Reader:
         Raises:
             StoreUnavailable: Cassandra cannot answer.
         """
-        async for piece, _ in self._pieces(_scan(log, cursor, want=_SCAN_ROWS)):
-            if narrow is not None:
-                accept = await narrow(piece)
-            # Asked anew for each piece: a stream may last longer than it takes to opt out.
-            take = take_of(self._who_is_out(), accept)
-            wanted = piece if take is None else [shown for message in piece if (shown := take(message)) is not None]
-            if wanted:
-                yield wanted
+        async with contextlib.aclosing(ahead(self._pieces(_scan(log, cursor, want=_SCAN_ROWS)))) as pieces:
+            async for piece, _ in pieces:
+                if narrow is not None:
+                    accept = await narrow(piece)
+                # Asked anew for each piece: a stream may last longer than it takes to opt out.
+                take = take_of(self._who_is_out(), accept)
+                wanted = piece if take is None else [shown for message in piece if (shown := take(message)) is not None]
+                if wanted:
+                    yield wanted
 
     async def buckets(self, log: Log) -> list[Bucket]:
         """Give the buckets that exist within a range of a log, in the log's order.
@@ -234,7 +237,7 @@ class Reader:
         """
         return widest([bucket async for bucket in self._buckets(_scan(log, None, want=1))])
 
-    async def _pieces(self, scan: _Scan) -> AsyncIterator[tuple[list[Message], bool]]:
+    async def _pieces(self, scan: _Scan) -> AsyncGenerator[tuple[list[Message], bool], None]:
         """Yield what lies in the scan's way, a read at a time, and whether that read reached the end of its stretch."""
         async for stretch in self._stretches(scan):
             whole = False
