@@ -1,7 +1,8 @@
 """The live tail: one poller a channel, whatever the number of listeners, and what each of them is given.
 
-Lines are found by reading the end of the channel's log once a second, as far back as a line may still come late. What
-was given is `app.given`'s to remember.
+Lines are found by reading the end of the channel's log once a second, as far back as a line may still come late: in one
+request, and now and then by way of the index, which also knows of lines that claim to be from another time. What was
+given is `app.given`'s to remember.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ within a second and repeats a failed write after at most ten; what comes later t
 
 _CALM_MS = 30_000  # after Cassandra was away, workers bring what they held back in any order: so long nothing settles
 _LONGEST_WINDOW_MS = 300_000
+_BY_THE_INDEX = 30  # one look of so many
 _LINGER_SECONDS = 10.0  # a listener whose connection broke comes back to the same poller
 _KEEPALIVE_SECONDS = 15.0  # proxies give up a connection that is silent for 30 to 60 s
 _MOST_WAITING = 1000  # events that a listener may be behind
@@ -169,7 +171,7 @@ class _Tail:
 
     async def _new(self) -> AsyncIterator[list[_Event]]:
         """Yield what was not given yet, a read at a time."""
-        async for piece in self._reader.stream(_from(self.given)):
+        async for piece in self._read():
             events = []
             for message in piece:
                 if self.given.take(message.position):
@@ -177,6 +179,18 @@ class _Tail:
                     events.append(_Event(message.position, _body(message), self.given.cursor()))
             if events:
                 yield events
+
+    async def _read(self) -> AsyncIterator[list[Message]]:
+        """Yield what lies beyond the settled place, a read at a time."""
+        found: list[Message] | None = None
+        if self.begun % _BY_THE_INDEX:
+            key, ahead_ms = (self.given.channel_id,), now_ms() + _LONGEST_WINDOW_MS
+            found = await self._reader.hot.newest(CHANNEL, key, self.given.settled, ahead_ms)
+        if found is not None:
+            yield found
+            return
+        async for piece in self._reader.stream(_from(self.given)):
+            yield piece
 
 
 class Live:

@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import math
 import time
+import uuid
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass, replace
 
@@ -21,7 +22,7 @@ from store import rows, statements
 from store.buckets import Bucket, Stretch, merged, walked, widest
 from store.cursor import Cursor
 from store.filters import Accept, Narrow, take_of, taken
-from store.keys import FIRST_LOW, LAST_LOW, LATEST_MS, Position, Width
+from store.keys import FIRST_LOW, LAST_LOW, LATEST_MS, Position, Width, starts_between, timeuuid
 from store.merging import ahead
 from store.message import Message
 from store.opted_out import WhoIsOut, nobody
@@ -33,6 +34,8 @@ _SCAN_ROWS = 1000
 """Rows in one read of a search or of a stream."""
 
 _EVER = (0, LATEST_MS)
+_NEWEST_BUCKETS = 8
+"""In one request for the newest lines; of a channel those of about six hours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +83,11 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class _Statements:
-    """The statements of one shape, by whether they read downwards."""
+    """The statements of one shape: by whether they read downwards, and the one that reads the newest rows."""
 
     rows: dict[bool, PreparedStatement]
     buckets: dict[bool, PreparedStatement]
+    newest: PreparedStatement
 
 
 @dataclass(slots=True)
@@ -153,6 +157,7 @@ class Reader:
                     d: await session.prepare(statements.select_buckets(session, shape, descending=d))
                     for d in (False, True)
                 },
+                await session.prepare(statements.select_newest(session, shape)),
             )
         return cls(session, prepared, who_is_out)
 
@@ -228,6 +233,36 @@ class Reader:
                 wanted = piece if take is None else [shown for message in piece if (shown := take(message)) is not None]
                 if wanted:
                     yield wanted
+
+    async def newest(self, shape: Shape, key: Key, after: Position, until_ms: int) -> list[Message] | None:
+        """Read what lies beyond a place near the end of a log, oldest first, in a single request without the index.
+
+        It asks every bucket that a line of that time may be in, whether it exists or not.
+
+        Args:
+            shape: in which kind of log.
+            key: whose.
+            after: the place.
+            until_ms: up to about when, Unix milliseconds: lines of later buckets are not seen.
+
+        Returns:
+            The messages; None where that is too far from the end, or where there are too many: `stream` gives them.
+
+        Raises:
+            StoreUnavailable: Cassandra cannot answer.
+        """
+        widths = list(Width)[: list(Width).index(shape.width) + 1]  # the narrowest comes first
+        starts = {start for width in widths for start in starts_between(width, max(after.sent_ms, 0), until_ms + 1)}
+        if len(starts) > _NEWEST_BUCKETS:
+            return None
+        statement = BoundStatement(self._prepared[shape.name].newest, fetch_size=_SCAN_ROWS)
+        statement.bind((*key, sorted(starts), uuid.UUID(int=timeuuid(*after)), _SCAN_ROWS))
+        found = await self._session.execute(statement)
+        if len(found) == _SCAN_ROWS:
+            return None
+        messages = merged([list(map(rows.reader_of(shape, key), found))], _SCAN_ROWS, descending=False)
+        take = take_of(self._who_is_out(), None)
+        return messages if take is None else [shown for message in messages if (shown := take(message)) is not None]
 
     async def buckets(self, log: Log) -> list[Bucket]:
         """Give the buckets that exist within a range of a log, in the log's order.
