@@ -58,14 +58,25 @@ def now_ms() -> int:
 
 @dataclass(frozen=True, slots=True)
 class _Event:
-    """A line as all listeners get it, with the cursor of whoever has had exactly what the poller gave."""
+    """A line as an event.
+
+    Attributes:
+        position: of the line.
+        body: the line as JSON.
+        whole: the event with the cursor of whoever has had exactly what the poller gave; the same for all of those.
+    """
 
     position: Position
     body: bytes
-    cursor: str
+    whole: bytes
 
-    def written(self, cursor: str | None = None) -> bytes:
-        return b"id: %b\ndata: %b\n\n" % ((cursor or self.cursor).encode(), self.body)
+    @classmethod
+    def of(cls, message: Message, cursor: str) -> _Event:
+        body = dump(render.as_json(message))
+        return cls(message.position, body, _written(cursor, body))
+
+    def with_cursor(self, cursor: str) -> bytes:
+        return _written(cursor, self.body)
 
 
 class _Listener:
@@ -176,7 +187,7 @@ class _Tail:
             for message in piece:
                 if self.given.take(message.position):
                     self._newest_ms = max(self._newest_ms, message.position.sent_ms)
-                    events.append(_Event(message.position, _body(message), self.given.cursor()))
+                    events.append(_Event.of(message, self.given.cursor()))
             if events:
                 yield events
 
@@ -322,7 +333,7 @@ class Live:
             written = []
             for message in piece:
                 if given.take(message.position):
-                    written.append(_Event(message.position, _body(message), given.cursor()).written())
+                    written.append(_Event.of(message, given.cursor()).whole)
                 given.settle(min(message.position, horizon))
             if written:
                 yield b"".join(written)
@@ -343,9 +354,9 @@ class Live:
         while True:
             events = await listener.take()
             if given is None:
-                written = [event.written() for event in events]
+                written = [event.whole for event in events]
             else:
-                written = [event.written(given.cursor()) for event in events if given.take(event.position)]
+                written = [event.with_cursor(given.cursor()) for event in events if given.take(event.position)]
                 if tail.done >= level_at:
                     given = None
             if written:
@@ -365,8 +376,8 @@ def _start_of(ms: int) -> Position:
     return Position(max(ms, 0), FIRST_LOW)
 
 
-def _body(message: Message) -> bytes:
-    return dump(render.as_json(message))
+def _written(cursor: str, body: bytes) -> bytes:
+    return b"id: %b\ndata: %b\n\n" % (cursor.encode(), body)
 
 
 def _place(cursor: str) -> bytes:

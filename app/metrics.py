@@ -1,10 +1,13 @@
-"""What the service tells Prometheus of itself: how many requests each route had, how they ended, how long they took."""
+"""What the service tells Prometheus of itself: how its requests were answered, and what it asked Cassandra for them."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client.core import CounterMetricFamily, Metric
+from prometheus_client.registry import Collector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _SECONDS = (0.005, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
@@ -46,3 +49,25 @@ class RequestMetrics:
             await send(message)
 
         await self._app(scope, receive, noted)
+
+
+class CassandraMetrics(Collector):
+    """Counts what is asked of Cassandra.
+
+    Args:
+        registry: where the metrics are registered; one application a registry.
+        requests: gives how many requests were sent, by table.
+    """
+
+    def __init__(self, registry: CollectorRegistry, requests: Callable[[], Mapping[str, int]]) -> None:
+        self._requests = requests
+        registry.register(self)
+
+    def collect(self) -> Iterator[Metric]:
+        """Give what is looked up."""
+        found = CounterMetricFamily(
+            "logstv_cassandra_requests", "Requests that the API sent to Cassandra.", labels=["table"]
+        )
+        for table, count in dict(self._requests()).items():
+            found.add_metric([table], count)
+        yield found

@@ -63,6 +63,7 @@ async def test_a_fault_of_ours_tells_nothing_of_the_inside(client, monkeypatch, 
     assert "secret" not in answer.text
     counted = (await client.get("/metrics")).text
     assert 'logstv_http_requests_total{route="/v1/channels",status="500"} 1.0' in counted
+    assert 'logstv_cassandra_requests_total{table="optouts"}' in counted
 
 
 @pytest.mark.parametrize("path", ["/v1/channels", "/channels", "/api/v2/recent-messages/moonbase"])
