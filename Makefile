@@ -35,9 +35,10 @@ bench: $(VENV)/dev  ## Measure; prints numbers and writes them to bench/results.
 	@$(BIN)/python -m bench.ingest $(ARGS)
 	@$(BIN)/python -m bench.page $(ARGS)
 	@$(BIN)/python -m bench.windows $(ARGS)
+	@$(BIN)/python -m bench.reads $(ARGS)
 
 drills: $(VENV)/dev  ## Break things under load, and count what is missing; about half an hour.
-	@for drill in kill_worker "kill_worker --redundancy 2" flaky_chat full_disk workers nodes outage soak; do \
+	@for drill in kill_worker "kill_worker --redundancy 2" flaky_chat full_disk workers nodes outage soak readers; do \
 	    $(BIN)/python -m bench.drills.$$drill || exit 1; done
 
 lock: $(VENV)/dev  ## Choose the newest versions that pyproject.toml allows.

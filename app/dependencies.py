@@ -5,6 +5,7 @@ All of it is `async def`, though nothing waits: FastAPI sends other dependencies
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -54,6 +55,10 @@ class Shared:
     def who_is_out(self) -> OptedOut:
         """Give who has opted out; nobody can be asked for before the store is open."""
         return NOBODY if self.store is None else self.store.optouts.current
+
+    def requests(self) -> Mapping[str, int]:
+        """Give how many requests were sent to Cassandra, by table."""
+        return {} if self.store is None else self.store.session.requests
 
     def open_store(self) -> Store:
         """Give the store.

@@ -1,7 +1,8 @@
 """The live tail: one poller a channel, whatever the number of listeners, and what each of them is given.
 
-Lines are found by reading the end of the channel's log once a second, as far back as a line may still come late. What
-was given is `app.given`'s to remember.
+Lines are found by reading the end of the channel's log once a second, as far back as a line may still come late: in one
+request, and now and then by way of the index, which also knows of lines that claim to be from another time. What was
+given is `app.given`'s to remember.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ within a second and repeats a failed write after at most ten; what comes later t
 
 _CALM_MS = 30_000  # after Cassandra was away, workers bring what they held back in any order: so long nothing settles
 _LONGEST_WINDOW_MS = 300_000
+_BY_THE_INDEX = 30  # one look of so many
 _LINGER_SECONDS = 10.0  # a listener whose connection broke comes back to the same poller
 _KEEPALIVE_SECONDS = 15.0  # proxies give up a connection that is silent for 30 to 60 s
 _MOST_WAITING = 1000  # events that a listener may be behind
@@ -56,14 +58,25 @@ def now_ms() -> int:
 
 @dataclass(frozen=True, slots=True)
 class _Event:
-    """A line as all listeners get it, with the cursor of whoever has had exactly what the poller gave."""
+    """A line as an event.
+
+    Attributes:
+        position: of the line.
+        body: the line as JSON.
+        whole: the event with the cursor of whoever has had exactly what the poller gave; the same for all of those.
+    """
 
     position: Position
     body: bytes
-    cursor: str
+    whole: bytes
 
-    def written(self, cursor: str | None = None) -> bytes:
-        return b"id: %b\ndata: %b\n\n" % ((cursor or self.cursor).encode(), self.body)
+    @classmethod
+    def of(cls, message: Message, cursor: str) -> _Event:
+        body = dump(render.as_json(message))
+        return cls(message.position, body, _written(cursor, body))
+
+    def with_cursor(self, cursor: str) -> bytes:
+        return _written(cursor, self.body)
 
 
 class _Listener:
@@ -169,14 +182,26 @@ class _Tail:
 
     async def _new(self) -> AsyncIterator[list[_Event]]:
         """Yield what was not given yet, a read at a time."""
-        async for piece in self._reader.stream(_from(self.given)):
+        async for piece in self._read():
             events = []
             for message in piece:
                 if self.given.take(message.position):
                     self._newest_ms = max(self._newest_ms, message.position.sent_ms)
-                    events.append(_Event(message.position, _body(message), self.given.cursor()))
+                    events.append(_Event.of(message, self.given.cursor()))
             if events:
                 yield events
+
+    async def _read(self) -> AsyncIterator[list[Message]]:
+        """Yield what lies beyond the settled place, a read at a time."""
+        found: list[Message] | None = None
+        if self.begun % _BY_THE_INDEX:
+            key, ahead_ms = (self.given.channel_id,), now_ms() + _LONGEST_WINDOW_MS
+            found = await self._reader.hot.newest(CHANNEL, key, self.given.settled, ahead_ms)
+        if found is not None:
+            yield found
+            return
+        async for piece in self._reader.stream(_from(self.given)):
+            yield piece
 
 
 class Live:
@@ -308,7 +333,7 @@ class Live:
             written = []
             for message in piece:
                 if given.take(message.position):
-                    written.append(_Event(message.position, _body(message), given.cursor()).written())
+                    written.append(_Event.of(message, given.cursor()).whole)
                 given.settle(min(message.position, horizon))
             if written:
                 yield b"".join(written)
@@ -329,9 +354,9 @@ class Live:
         while True:
             events = await listener.take()
             if given is None:
-                written = [event.written() for event in events]
+                written = [event.whole for event in events]
             else:
-                written = [event.written(given.cursor()) for event in events if given.take(event.position)]
+                written = [event.with_cursor(given.cursor()) for event in events if given.take(event.position)]
                 if tail.done >= level_at:
                     given = None
             if written:
@@ -351,8 +376,8 @@ def _start_of(ms: int) -> Position:
     return Position(max(ms, 0), FIRST_LOW)
 
 
-def _body(message: Message) -> bytes:
-    return dump(render.as_json(message))
+def _written(cursor: str, body: bytes) -> bytes:
+    return b"id: %b\ndata: %b\n\n" % (cursor.encode(), body)
 
 
 def _place(cursor: str) -> bytes:

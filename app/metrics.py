@@ -1,10 +1,13 @@
-"""What the service tells Prometheus of itself: how many requests each route had, how they ended, how long they took."""
+"""What the service tells Prometheus of itself: how its requests were answered, and what it asked Cassandra for them."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client.core import CounterMetricFamily, Metric
+from prometheus_client.registry import Collector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _SECONDS = (0.005, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
@@ -36,23 +39,35 @@ class RequestMetrics:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        begun, answered = time.perf_counter(), False
-
-        def note(status: int) -> None:
-            nonlocal answered
-            answered = True
-            route = getattr(scope.get("route"), "path", "other")
-            self._requests.labels(route, status).inc()
-            self._seconds.labels(route).observe(time.perf_counter() - begun)
+        begun = time.perf_counter()
 
         async def noted(message: Message) -> None:
             if message["type"] == "http.response.start":
-                note(message["status"])
+                route = getattr(scope.get("route"), "path", "other")
+                self._requests.labels(route, message["status"]).inc()
+                self._seconds.labels(route).observe(time.perf_counter() - begun)
             await send(message)
 
-        try:
-            await self._app(scope, receive, noted)
-        except Exception:
-            if not answered:  # it is answered further out, by Starlette's own ServerErrorMiddleware
-                note(500)
-            raise
+        await self._app(scope, receive, noted)
+
+
+class CassandraMetrics(Collector):
+    """Counts what is asked of Cassandra.
+
+    Args:
+        registry: where the metrics are registered; one application a registry.
+        requests: gives how many requests were sent, by table.
+    """
+
+    def __init__(self, registry: CollectorRegistry, requests: Callable[[], Mapping[str, int]]) -> None:
+        self._requests = requests
+        registry.register(self)
+
+    def collect(self) -> Iterator[Metric]:
+        """Give what is looked up."""
+        found = CounterMetricFamily(
+            "logstv_cassandra_requests", "Requests that the API sent to Cassandra.", labels=["table"]
+        )
+        for table, count in dict(self._requests()).items():
+            found.add_metric([table], count)
+        yield found

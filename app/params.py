@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from app.errors import BadRequest
 from app.times import parse_time
 from store.filters import Filter, Shared
+from store.keys import MS_IN_DAY, Width
 from store.message import STORED_TYPES
 from store.reader import Log
 from store.shapes import Key, Shape
@@ -61,6 +65,25 @@ Time = Annotated[
 ]
 
 
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How far a range reaches, for a route that looks through all of it.
+
+    Attributes:
+        usual_days: where an end is not given.
+        most_days: at most; None: as far as one likes.
+    """
+
+    usual_days: int
+    most_days: int | None = None
+
+
+COVERAGE = Reach(7, 366)
+CHANNEL_STATS = {Width.DAY: Reach(1, 366), Width.HOUR: Reach(1, 31)}
+USER_STATS = {Width.DAY: Reach(30, 366), Width.HOUR: Reach(30, 31)}
+THREAD = Reach(1)
+
+
 class RangeParams(BaseModel):
     """A range."""
 
@@ -81,6 +104,27 @@ class RangeParams(BaseModel):
         if self.from_ is not None and self.to is not None and self.from_ >= self.to:
             raise ValueError("`from` must be before `to`: a range is [from, to)")
         return self
+
+    def within(self, reach: Reach) -> tuple[int, int]:
+        """Give the range with both its ends, Unix milliseconds.
+
+        Without `from` it begins the usual time before its end; without `to` it ends the usual time after its beginning,
+        or now.
+
+        Raises:
+            BadRequest: it is too long, or would end before it begins.
+        """
+        now_ms, usual_ms = time.time_ns() // 1_000_000, reach.usual_days * MS_IN_DAY
+        from_ms, to_ms = self.from_, self.to
+        if to_ms is None:
+            to_ms = now_ms if from_ms is None else min(from_ms + usual_ms, now_ms)
+        if from_ms is None:
+            from_ms = max(to_ms - usual_ms, 0)
+        if from_ms >= to_ms:
+            raise BadRequest("`from` lies in the future: a range without `to` ends now at the latest")
+        if reach.most_days is not None and to_ms - from_ms > reach.most_days * MS_IN_DAY:
+            raise BadRequest(f"a range is at most {reach.most_days} days here: ask for a shorter one")
+        return from_ms, to_ms
 
 
 class LogParams(RangeParams):

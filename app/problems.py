@@ -14,7 +14,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
-from starlette.types import Scope
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors import BadRequest, Problem
 from app.json import dump
@@ -115,7 +115,6 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(ArchiveUnavailable, _archive)
     app.add_exception_handler(StoreUnavailable, _unavailable)
     app.add_exception_handler(StoreError, _unavailable)
-    app.add_exception_handler(Exception, _fault)
 
 
 async def _problem(request: Request, error: Exception) -> Response:
@@ -180,7 +179,30 @@ async def _damaged(request: Request, error: Exception) -> Response:
     return shaped(request.scope, 502, "archive_damaged", "A day in the archive is damaged", detail)
 
 
-async def _fault(request: Request, error: Exception) -> Response:
-    log.error("app.fault", path=request.url.path, exc_info=error)
-    detail = "this is a fault of the service, and it was logged"
-    return shaped(request.scope, 500, "internal_error", "Something went wrong", detail)
+class Faults:
+    """Answers a fault of ours as a problem, within all that puts headers on answers.
+
+    FastAPI leaves the handler of `Exception` to Starlette's outermost middleware, whose answer passes no other one.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request; a fault after the answer has begun breaks the connection."""
+        begun = False
+
+        async def noted(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noted)
+        except Exception as error:
+            if begun or scope["type"] != "http":
+                raise
+            log.error("app.fault", path=scope["path"], exc_info=error)
+            detail = "this is a fault of the service, and it was logged"
+            answer = shaped(scope, 500, "internal_error", "Something went wrong", detail)
+            await answer(scope, receive, send)

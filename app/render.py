@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 from typing import Any
 
@@ -29,7 +28,8 @@ def sentence(message: Message) -> str:
 
 def said(message: Message) -> str:
     """Give what a reader is told: the sentence of an event and what was said with it, or what was said."""
-    return " ".join(part for part in (sentence(message), message.text) if part)
+    told, text = sentence(message), message.text or ""
+    return f"{told} {text}" if told and text else told or text
 
 
 def as_json(message: Message, removal: Removal | None = None) -> dict[str, Any]:
@@ -39,9 +39,8 @@ def as_json(message: Message, removal: Removal | None = None) -> dict[str, Any]:
         message: the line.
         removal: how it was removed from the chat, if it was.
     """
-    raw = tags.sound(message.line)
+    raw, tags_shown = raw_and_tags(message)
     sent_ms, author_id, login = message.sent_ms or 0, message.author_id, message.login or ""
-    tags_shown = shown_tags(raw)
     shown: dict[str, Any] = {
         "sent": keys.uuid_text(keys.timeuuid(sent_ms, message.key_low) >> 64, message.key_low),
         "id": tags_shown.get("id", ""),
@@ -87,13 +86,13 @@ def _show_source_and_reply(shown: dict[str, Any], found: dict[str, str]) -> None
         }
 
 
-def shown_tags(raw: str) -> dict[str, str]:
-    """Give every tag of a line, unescaped; where nothing is escaped, as nearly always, in a third of the time."""
-    part = raw[1:].partition(" ")[0]
-    if raw.startswith("@") and "\\" not in part:
-        with contextlib.suppress(ValueError):  # a tag without `=`
-            return dict([pair.split("=", 1) for pair in part.split(";")])
-    return tags.of_line(raw)
+def raw_and_tags(message: Message) -> tuple[str, dict[str, str]]:
+    """Give the line, and every tag of it, unescaped; both with U+FFFD where its bytes were no UTF-8."""
+    raw, found = message.line_and_tags
+    if message.exact is None:  # what columns hold is UTF-8
+        return raw, found
+    raw = tags.sound(raw)
+    return raw, tags.of_line(raw)
 
 
 _TYPES = {kind: kind.name.lower() for kind in MessageType}
@@ -106,7 +105,8 @@ def as_text(message: Message) -> str:
     break the line and becomes a space.
     """
     who = f"{message.login}: " if message.login else ""
-    return _LINE_ENDS.sub(" ", f"[{in_words(message.sent_ms or 0)}] #{message.channel_login} {who}{said(message)}")
+    text = f"[{in_words(message.sent_ms or 0)}] #{message.channel_login} {who}{said(message)}"
+    return _LINE_ENDS.sub(" ", text) if "\n" in text or "\r" in text else text
 
 
 def as_raw(message: Message) -> bytes:

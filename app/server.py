@@ -17,6 +17,9 @@ from app.settings import AppSettings
 from store.settings import StoreSettings
 
 _GRACE_SECONDS = 5
+_IDLE_SECONDS = 75
+"""A connection stays open for so long between two requests. uvicorn's 5 s are shorter than what a proxy in front keeps
+its own for (nginx: 60 s), and what it sends on one that has just been closed is lost."""
 _UNREAD_MS = 60_000
 
 
@@ -61,6 +64,7 @@ async def serve(
         server_header=False,
         proxy_headers=False,  # uvicorn would believe those of whoever connects from this machine; app.limits reads them
         timeout_graceful_shutdown=_GRACE_SECONDS,
+        timeout_keep_alive=_IDLE_SECONDS,
         http=BoundedProtocol,
     )
     server = _Server(config)

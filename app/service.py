@@ -21,7 +21,7 @@ from app.compatible.doorway import CAPABILITIES_HEADER, Doorway
 from app.dependencies import HEAD, Shared
 from app.freshness import Freshness
 from app.limits import Limits
-from app.metrics import RequestMetrics
+from app.metrics import CassandraMetrics, RequestMetrics
 from app.models import CompatibleLines
 from app.pages import NDJSON
 from app.problems import ProblemBody
@@ -87,6 +87,7 @@ def create_app(
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         shared = Shared(settings, registry)
         app.state.shared = shared
+        CassandraMetrics(registry, shared.requests)
         connecting = asyncio.create_task(_keep_open(shared, store_settings))
         try:
             yield
@@ -131,6 +132,7 @@ def create_app(
     app.add_middleware(Freshness)
     _compress(app)
     app.add_middleware(Limits, per_minute=settings.rate_limit, trusted_hops=settings.trusted_hops)
+    app.add_middleware(problems.Faults)
     app.add_middleware(_Headers)
     app.add_middleware(
         CORSMiddleware,

@@ -42,8 +42,8 @@ _MILLISECOND = dt.timedelta(milliseconds=1)
 
 
 @lru_cache(maxsize=4096)
-def _minute(minute: int) -> str:
-    return dt.datetime.fromtimestamp(minute * 60, dt.UTC).strftime("%Y-%m-%dT%H:%M")
+def _minute(minute: int, between: str = "T") -> str:
+    return dt.datetime.fromtimestamp(minute * 60, dt.UTC).strftime(f"%Y-%m-%d{between}%H:%M")
 
 
 def rfc3339(ms: int) -> str:
@@ -60,7 +60,8 @@ def rfc3339_brief(ms: int) -> str:
 
 def in_words(ms: int) -> str:
     """Write Unix milliseconds as a text line begins: `2026-11-24 20:15:00`, UTC."""
-    return rfc3339(ms)[:19].replace("T", " ")
+    minute, second = divmod(ms // 1000, 60)
+    return f"{_minute(minute, ' ')}:{second:02d}"
 
 
 def day(ms: int) -> str:

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
+import multiprocessing
 import os
 import platform
+import re
 import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+import urllib.request
+from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import psutil
+from prometheus_client.parser import text_string_to_metric_families
 
 from logstv.node import LocalNode
 from logstv.node.config import Tuning
@@ -61,23 +66,89 @@ def store_settings(local: LocalNode, keyspace: str, **more: Any) -> StoreSetting
     return settings
 
 
+class Service:
+    """`logstv api` in a process of its own, as it answers.
+
+    Attributes:
+        port: where it listens.
+        url: the same, as an address.
+    """
+
+    def __init__(self, port: int, pid: int) -> None:
+        self.port = port
+        self.url = f"http://127.0.0.1:{port}"
+        self._pid = pid
+
+    def figure(self, name: str, **labels: str) -> float:
+        """Give the sum of the samples of one of its metrics that have these labels."""
+        return figure(self.url, name, **labels)
+
+    @property
+    def most_memory(self) -> float:
+        """MiB resident at most until now, as Linux counts them (proc(5), VmHWM)."""
+        status = Path(f"/proc/{self._pid}/status").read_text()
+        return int(re.findall(r"VmHWM:\s+(\d+) kB", status)[0]) / 1024
+
+
 @contextlib.contextmanager
-def service(local: LocalNode, keyspace: str) -> Iterator[int]:
-    """Serve a keyspace of a node from a process of its own, and give the port."""
+def service(settings: StoreSettings, **more: object) -> Iterator[Service]:
+    """Start the service over tables that are there, wait until it answers, and end it afterwards.
+
+    Args:
+        settings: where the tables are.
+        more: settings of the service, by their names.
+    """
     port = free_port()
-    settings = {
-        "LOGSTV_CONTACT_POINTS": "127.0.0.1",
-        "LOGSTV_CQL_PORT": str(local.settings.cql_port),
-        "LOGSTV_KEYSPACE": keyspace,
-        "LOGSTV_PORT": str(port),
+    chosen = {
+        "CONTACT_POINTS": ",".join(settings.contact_points),
+        "CQL_PORT": settings.cql_port,
+        "KEYSPACE": settings.keyspace,
+        "PORT": port,
+        **{name.upper(): value for name, value in more.items()},
     }
-    process = subprocess.Popen([sys.executable, "-m", "logstv", "api"], env=environment(settings))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "logstv", "api"],
+        env=environment({f"LOGSTV_{name}": str(value) for name, value in chosen.items()}),
+        stderr=subprocess.DEVNULL,
+    )
     try:
         wait_for_port(port)
-        yield port
+        while True:  # it listens before it has reached Cassandra
+            with contextlib.suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5):
+                break
+            time.sleep(0.1)
+        yield Service(port, process.pid)
     finally:
         process.terminate()
-        process.wait()
+        process.wait(30)
+
+
+def figure(url: str, name: str, **labels: str) -> float:
+    """Give the sum of the samples of a metric that have these labels, from the `/metrics` of an address."""
+    with urllib.request.urlopen(f"{url}/metrics", timeout=30) as answer:
+        families = text_string_to_metric_families(answer.read().decode())
+    return sum(
+        sample.value
+        for family in families
+        for sample in family.samples
+        if sample.name == name and labels.items() <= sample.labels.items()
+    )
+
+
+def apart(measure: Callable[..., Any], *given: Any) -> Any:
+    """Measure in a process of its own, so that one measurement does not warm or burden the next."""
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(_run, (measure, given))
+
+
+def _run(measure: Callable[..., Any], given: tuple[Any, ...]) -> Any:
+    return asyncio.run(measure(*given))
+
+
+def percentiles(took: list[float]) -> dict[str, float]:
+    """Give the median and the 99th percentile of times in seconds, in milliseconds."""
+    ordered = sorted(took)
+    return {"p50 ms": ordered[len(ordered) // 2] * 1000, "p99 ms": ordered[int(len(ordered) * 0.99)] * 1000}
 
 
 def machine() -> dict[str, str]:

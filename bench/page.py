@@ -170,8 +170,8 @@ def main() -> None:
     with ground.node() as local:
         settings = ground.store_settings(local, "page")
         asyncio.run(fill(settings, options.lines))
-        with ground.service(local, "page") as port:
-            rows = asyncio.run(measure(port, options.lines, options.seconds))
+        with ground.service(settings) as service:
+            rows = asyncio.run(measure(service.port, options.lines, options.seconds))
     ground.report("page", rows, f"A day of {options.lines:,} lines; node, service and Chromium on one machine.")
 
 

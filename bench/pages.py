@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import multiprocessing
 import random
 import sys
 import time
@@ -90,11 +89,6 @@ async def clients(once: Callable[[random.Random], Awaitable[object]], seconds: f
     return took
 
 
-def summary(took: list[float]) -> dict[str, float]:
-    ordered = sorted(took)
-    return {"p50 ms": ordered[len(ordered) // 2] * 1000, "p99 ms": ordered[int(len(ordered) * 0.99)] * 1000}
-
-
 def place(dice: random.Random, size: int) -> int:
     return DAY_MS + dice.randrange(size) * 86_000_000 // size
 
@@ -157,16 +151,6 @@ async def measure_http(port: int, shape: Shape, key: Key, size: int, seconds: fl
         return await clients(once, seconds, pace)
 
 
-def apart(measure: Callable[..., Any], *given: Any) -> list[float]:
-    """Measure in a process of its own, so that one measurement does not warm or burden the next."""
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(run, (measure, given))
-
-
-def run(measure: Callable[..., Any], given: tuple[Any, ...]) -> Any:
-    return asyncio.run(measure(*given))
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=10)
@@ -178,18 +162,18 @@ def main() -> None:
         asyncio.run(fill(settings, options.sizes))
         for command in (["flush", "pages"], ["compact", "pages"]):
             local.nodetool(command, capture=True).check_returncode()
-        with ground.service(local, "pages") as port:
+        with ground.service(settings) as service:
             for size in options.sizes:
                 for shape, key in ((CHANNEL, (size,)), (CHANNEL_USER, (size, size + 1)), (USER, (size + 1,))):
                     for way, measure, first in (
                         ("bare CQL", measure_cql, settings),
                         ("store", measure_store, settings),
-                        ("HTTP", measure_http, port),
+                        ("HTTP", measure_http, service.port),
                     ):
                         row: dict[str, Any] = {"rows": size, "shape": shape.name.replace("_", " "), "way": way}
                         for name, pace in (("at once", 0.0), ("paced", 0.1)):
-                            took = apart(measure, first, shape, key, size, options.seconds, pace)
-                            row |= {f"{name} {what}": value for what, value in summary(took).items()}
+                            took = ground.apart(measure, first, shape, key, size, options.seconds, pace)
+                            row |= {f"{name} {what}": value for what, value in ground.percentiles(took).items()}
                         rows.append(row)
                         print(row, file=sys.stderr)
     ground.report("pages", rows, f"Pages of {PAGE}, {CLIENTS} clients, node, service and clients on one machine.")

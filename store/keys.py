@@ -118,7 +118,7 @@ def uuid_text(high: int, low: int) -> str:
 
 
 class Width(StrEnum):
-    """How much time a bucket spans; each is a window of UTC."""
+    """How much time a bucket spans; each is a window of UTC, and the narrowest comes first."""
 
     HOUR = "hour"
     DAY = "day"

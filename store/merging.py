@@ -1,10 +1,31 @@
-"""Merges streams of messages that are in order into one, in which what several of them hold stands once."""
+"""Merges streams of messages that are in order into one, in which what several hold stands once; reads one ahead."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from typing import TypeVar
 
 from store.message import Message
+
+T = TypeVar("T")
+
+
+async def ahead(source: AsyncGenerator[T, None]) -> AsyncGenerator[T, None]:
+    """Yield what a source yields, and have it make the next one meanwhile: Cassandra reads while lines are written.
+
+    Args:
+        source: yields no None.
+    """
+    coming = asyncio.ensure_future(anext(source, None))
+    try:
+        while (piece := await coming) is not None:
+            coming = asyncio.ensure_future(anext(source, None))
+            yield piece
+    finally:
+        coming.cancel()
+        await asyncio.wait({coming})
+        await source.aclose()
 
 
 async def merged(sources: Sequence[AsyncIterator[list[Message]]], *, descending: bool) -> AsyncIterator[list[Message]]:

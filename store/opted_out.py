@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from store.message import Message, MessageType
 from store.quotes import unquoted
+from store.shapes import Key, Shape
 
 STILL_OUT = 1 << 62
 """As the end of an opt-out, Unix milliseconds: it has none."""
@@ -44,6 +45,11 @@ class OptedOut:
     def has_channel(self, channel_id: int) -> bool:
         """Say whether a channel is out now."""
         return self.channels.get(channel_id) == STILL_OUT
+
+    def shown_from(self, shape: Shape, key: Key) -> int:
+        """Give the first moment (Unix milliseconds) of which a log shows lines: who opted in again begins anew."""
+        whose = dict(zip(shape.key, key, strict=True))
+        return max(self.channels.get(whose.get("channel_id", 0), 0), self.users.get(whose.get("user_id", 0), 0))
 
     def hides_author(self, user_id: int | None, login: str | None, sent_ms: int) -> bool:
         """Say whether a line is out by who wrote it; where no id is said, by the login."""

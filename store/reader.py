@@ -9,9 +9,11 @@ of time are read together: what they hold is given in order, and what several of
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 import time
-from collections.abc import AsyncIterator
+import uuid
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass, replace
 
 from cassandra.query import BoundStatement, PreparedStatement
@@ -20,7 +22,8 @@ from store import rows, statements
 from store.buckets import Bucket, Stretch, merged, walked, widest
 from store.cursor import Cursor
 from store.filters import Accept, Narrow, take_of, taken
-from store.keys import FIRST_LOW, LAST_LOW, LATEST_MS, Position, Width
+from store.keys import FIRST_LOW, LAST_LOW, LATEST_MS, Position, Width, starts_between, timeuuid
+from store.merging import ahead
 from store.message import Message
 from store.opted_out import WhoIsOut, nobody
 from store.session import Rows, Session
@@ -31,6 +34,8 @@ _SCAN_ROWS = 1000
 """Rows in one read of a search or of a stream."""
 
 _EVER = (0, LATEST_MS)
+_NEWEST_BUCKETS = 8
+"""In one request for the newest lines; of a channel those of about six hours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +83,11 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class _Statements:
-    """The statements of one shape, by whether they read downwards."""
+    """The statements of one shape: by whether they read downwards, and the one that reads the newest rows."""
 
     rows: dict[bool, PreparedStatement]
     buckets: dict[bool, PreparedStatement]
+    newest: PreparedStatement
 
 
 @dataclass(slots=True)
@@ -151,6 +157,7 @@ class Reader:
                     d: await session.prepare(statements.select_buckets(session, shape, descending=d))
                     for d in (False, True)
                 },
+                await session.prepare(statements.select_newest(session, shape)),
             )
         return cls(session, prepared, who_is_out)
 
@@ -217,14 +224,45 @@ class Reader:
         Raises:
             StoreUnavailable: Cassandra cannot answer.
         """
-        async for piece, _ in self._pieces(_scan(log, cursor, want=_SCAN_ROWS)):
-            if narrow is not None:
-                accept = await narrow(piece)
-            # Asked anew for each piece: a stream may last longer than it takes to opt out.
-            take = take_of(self._who_is_out(), accept)
-            wanted = piece if take is None else [shown for message in piece if (shown := take(message)) is not None]
-            if wanted:
-                yield wanted
+        async with contextlib.aclosing(ahead(self._pieces(_scan(log, cursor, want=_SCAN_ROWS)))) as pieces:
+            async for piece, _ in pieces:
+                if narrow is not None:
+                    accept = await narrow(piece)
+                # Asked anew for each piece: a stream may last longer than it takes to opt out.
+                take = take_of(self._who_is_out(), accept)
+                wanted = piece if take is None else [shown for message in piece if (shown := take(message)) is not None]
+                if wanted:
+                    yield wanted
+
+    async def newest(self, shape: Shape, key: Key, after: Position, until_ms: int) -> list[Message] | None:
+        """Read what lies beyond a place near the end of a log, oldest first, in a single request without the index.
+
+        It asks every bucket that a line of that time may be in, whether it exists or not.
+
+        Args:
+            shape: in which kind of log.
+            key: whose.
+            after: the place.
+            until_ms: up to about when, Unix milliseconds: lines of later buckets are not seen.
+
+        Returns:
+            The messages; None where that is too far from the end, or where there are too many: `stream` gives them.
+
+        Raises:
+            StoreUnavailable: Cassandra cannot answer.
+        """
+        widths = list(Width)[: list(Width).index(shape.width) + 1]  # the narrowest comes first
+        starts = {start for width in widths for start in starts_between(width, max(after.sent_ms, 0), until_ms + 1)}
+        if len(starts) > _NEWEST_BUCKETS:
+            return None
+        statement = BoundStatement(self._prepared[shape.name].newest, fetch_size=_SCAN_ROWS)
+        statement.bind((*key, sorted(starts), uuid.UUID(int=timeuuid(*after)), _SCAN_ROWS))
+        found = await self._session.execute(statement)
+        if len(found) == _SCAN_ROWS:
+            return None
+        messages = merged([list(map(rows.reader_of(shape, key), found))], _SCAN_ROWS, descending=False)
+        take = take_of(self._who_is_out(), None)
+        return messages if take is None else [shown for message in messages if (shown := take(message)) is not None]
 
     async def buckets(self, log: Log) -> list[Bucket]:
         """Give the buckets that exist within a range of a log, in the log's order.
@@ -234,7 +272,7 @@ class Reader:
         """
         return widest([bucket async for bucket in self._buckets(_scan(log, None, want=1))])
 
-    async def _pieces(self, scan: _Scan) -> AsyncIterator[tuple[list[Message], bool]]:
+    async def _pieces(self, scan: _Scan) -> AsyncGenerator[tuple[list[Message], bool], None]:
         """Yield what lies in the scan's way, a read at a time, and whether that read reached the end of its stretch."""
         async for stretch in self._stretches(scan):
             whole = False

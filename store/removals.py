@@ -1,14 +1,17 @@
 """Reads what moderators removed: of the lines on a page, and of one user in a channel.
 
-A page of a channel takes one slice of a small partition more (two around the end of a month); a page of a user takes
-one for each login on it and one for the cleared rooms, for each channel.
+A page of a channel takes one slice of a small partition more (two around the end of a month). A page of a user takes
+what was done under each login on it, and the cleared rooms, of each channel. That is little mostly, and is remembered
+for five seconds, so that who walks through a user's log waits for it once.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from cassandra.query import BoundStatement, PreparedStatement
 
@@ -21,9 +24,20 @@ from store.session import Session
 from store.shapes import CHANNEL, Shape
 
 _ROWS_AT_ONCE = 2000
+_REMEMBERED_SECONDS = 5.0
+"""So much later than it is stored a mark may appear on a page of a user."""
+_MOST_REMEMBERED, _MOST_EVENTS = 2000, 50
 
 Removals = dict[Position, Removal]
 """The lines of a page that were removed, by their place."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Remembered:
+    """What stands under a login in a channel, until when by the monotonic clock; None: too much to be remembered."""
+
+    until: float
+    events: list[Event] | None
 
 
 class Moderation:
@@ -32,6 +46,7 @@ class Moderation:
     def __init__(self, session: Session, prepared: dict[tuple[str, bool], PreparedStatement]) -> None:
         self._session = session
         self._prepared = prepared
+        self._remembered: dict[tuple[int, str], _Remembered] = {}
 
     @classmethod
     async def open(cls, session: Session) -> Moderation:
@@ -128,14 +143,24 @@ class Moderation:
         for message in messages:
             if message.login:
                 by_login.setdefault(message.login.lower(), []).append(message)
-        channel = rows.bigint(channel_id)
-        found = await asyncio.gather(
-            *(
-                self._slice(OF_LOGIN, [channel, login.encode()], _bounds(*_span(said)))
-                for login, said in by_login.items()
-            )
-        )
+        found = await asyncio.gather(*(self._under(channel_id, login, said) for login, said in by_login.items()))
         return moderation.removed(messages, [each for events in found for each in events])
+
+    async def _under(self, channel_id: int, login: str, messages: list[Message]) -> list[Event]:
+        """Give what stands under a login in a channel, at least of the time in which lines can have been removed."""
+        partition = [rows.bigint(channel_id), login.encode()]
+        known, now = self._remembered.get((channel_id, login)), time.monotonic()
+        if known is None or known.until < now:
+            ever = _bounds(0, LATEST_MS)
+            events = await self._slice(OF_LOGIN, partition, ever, descending=True, most=_MOST_EVENTS + 1)
+            known = _Remembered(now + _REMEMBERED_SECONDS, events if len(events) <= _MOST_EVENTS else None)
+            self._remembered.pop((channel_id, login), None)
+            while self._remembered and len(self._remembered) >= _MOST_REMEMBERED:
+                del self._remembered[next(iter(self._remembered))]
+            self._remembered[channel_id, login] = known
+        if known.events is not None:
+            return known.events
+        return await self._slice(OF_LOGIN, partition, _bounds(*_span(messages)))
 
     async def _slice(
         self,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections import Counter
 from collections.abc import Callable, Hashable
 from typing import Any
 
@@ -47,12 +48,17 @@ _HEARTBEAT_SECONDS = 5.0  # how soon a frozen node is noticed; the driver's defa
 
 
 class Session:
-    """A session with the cluster, whose requests are awaited."""
+    """A session with the cluster, whose requests are awaited.
+
+    Attributes:
+        requests: how many were sent, by the table that they read or write; what is not prepared counts as `other`.
+    """
 
     def __init__(self, settings: StoreSettings, cluster: Cluster, driver_session: DriverSession) -> None:
         self.settings = settings
         self.driver_session = driver_session
         self._cluster = cluster
+        self.requests: Counter[str] = Counter()
         self._prepared: dict[str, PreparedStatement] = {}
         self._owners: object = None
         self._one_set = True
@@ -102,6 +108,7 @@ class Session:
 
         The future fails with StoreUnavailable when Cassandra cannot answer, StoreError when it refuses.
         """
+        self.requests[_table_of(statement)] += 1
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Rows] = loop.create_future()
 
@@ -215,6 +222,11 @@ def translated(error: BaseException) -> BaseException:
     if isinstance(error, NoHostAvailable | DriverException | OSError):
         return NodesMissing(f"no Cassandra node can be reached: {error}")
     return error
+
+
+def _table_of(statement: Statement | str) -> str:
+    metadata = statement.prepared_statement.column_metadata if isinstance(statement, BoundStatement) else ()
+    return str(metadata[0].table_name) if metadata else "other"
 
 
 def _taken(rows: Rows | None) -> Rows:

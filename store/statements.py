@@ -32,6 +32,14 @@ def select(session: Session, shape: Shape, *, descending: bool, columns: tuple[s
     )
 
 
+def select_newest(session: Session, shape: Shape) -> str:
+    """Read the rows of several buckets beyond a timeuuid, bucket by bucket; the last value is how many at most."""
+    return (
+        f"SELECT {', '.join(columns_of(shape))} FROM {session.table(shape.table)} WHERE {_partition(shape)} "
+        "AND bucket IN ? AND sent > ? LIMIT ?"
+    )
+
+
 def count(session: Session, shape: Shape) -> str:
     """Count the rows of one bucket strictly between two timeuuids."""
     return (

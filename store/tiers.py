@@ -192,6 +192,19 @@ class TieredReader:
         Raises:
             StoreUnavailable: Cassandra cannot answer.
         """
+        log, shown_from = self._shown(log), self._who_is_out().shown_from(log.shape, log.key)
+        found = await self._all_buckets(log)
+        begun = [bucket for bucket in found if bucket.start_ms < shown_from]
+        if not begun:
+            return found
+        # Of these it has to be looked whether what they hold is shown.
+        until = max(bucket.end_ms for bucket in begun)
+        first = replace(log, to_ms=until if log.to_ms is None else min(log.to_ms, until), newest_first=False)
+        oldest = (await self.page(first, limit=1)).messages
+        first_ms = oldest[0].sent_ms or 0 if oldest else until
+        return [bucket for bucket in found if bucket.end_ms > first_ms]
+
+    async def _all_buckets(self, log: Log) -> list[Bucket]:
         horizon = await self._before(log)
         hot = await self.hot.buckets(log)
         if horizon is None:
@@ -210,16 +223,23 @@ class TieredReader:
     async def split(self, log: Log) -> tuple[Log | None, Log | None]:
         """Cut a log where the archive ends: the part for which both tiers have to be asked, and the rest.
 
-        Either is None where there is nothing of it; what the archive has nothing of is the rest.
+        What is not shown since the user or channel opted in again is in neither. Either is None where there is nothing
+        of it; what the archive has nothing of is the rest.
 
         Raises:
             StoreUnavailable: Cassandra cannot answer.
         """
+        log = self._shown(log)
         parts = _parts(log, None, await self._before(log), descending=log.newest_first)
         old = [part for part in parts if part.is_old and await self.cold.holds_any(part.slice)]
         if not old:
             return None, log
         return old[0].log, next((part.log for part in parts if not part.is_old), None)
+
+    def _shown(self, log: Log) -> Log:
+        """Leave out of a log what was said before the user or channel opted in again."""
+        shown_from = self._who_is_out().shown_from(log.shape, log.key)
+        return replace(log, from_ms=shown_from) if shown_from > (log.from_ms or 0) else log
 
     async def _before(self, log: Log) -> int | None:
         """Give the horizon of a log, if a part of the log lies before it."""

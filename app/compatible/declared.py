@@ -8,15 +8,15 @@ from app.problems import MEANINGS, OF_EVERY_ROUTE, declared, with_archive
 
 TAG = "compatible"
 
-_PLAIN = {"text/plain": {"schema": {"type": "string"}}}
-_MEANINGS = {**MEANINGS, 403: "Opted out", 503: "Cassandra cannot answer now"}
+PLAIN = {"text/plain": {"schema": {"type": "string"}}}
+_MEANINGS = {**MEANINGS, 403: "Opted out, or not with this key", 503: "Cassandra cannot answer now"}
 
 LINES: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "The lines, as the flags ask for: text without any.",
         "headers": {"Link": {"description": "`next`, where a limit is given (RFC 8288)", "schema": {"type": "string"}}},
         "content": {
-            **_PLAIN,
+            **PLAIN,
             "application/json": {"schema": {"$ref": "#/components/schemas/CompatibleLines"}},
             "application/x-ndjson": {"schema": {"type": "string"}},
         },
@@ -27,9 +27,9 @@ LINES: dict[int | str, dict[str, Any]] = {
 def plainly(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Say that a route may answer with these errors, as a line of text."""
     answers: dict[int | str, dict[str, Any]] = {
-        status: {"description": _MEANINGS[status], "content": _PLAIN} for status in with_archive(statuses)
+        status: {"description": _MEANINGS[status], "content": PLAIN} for status in with_archive(statuses)
     }
     # A path that begins with another word than theirs is of no route, and is answered as all such are.
     for status in answers.keys() & {404, *OF_EVERY_ROUTE}:
-        answers[status]["content"] = {**_PLAIN, **declared(404)[404]["content"]}
+        answers[status]["content"] = {**PLAIN, **declared(404)[404]["content"]}
     return answers

@@ -10,13 +10,12 @@ from app import render
 from app.compatible.params import Form
 from app.json import dump
 from app.times import rfc3339_brief
-from store import tags
 from store.message import Message
 
 
 def basic(message: Message) -> dict[str, Any]:
     """Give the five fields of `jsonBasic`, in rustlog's order."""
-    return _basic(message, tags.sound(message.line))
+    return _basic(message, render.raw_and_tags(message)[1])
 
 
 def full(message: Message) -> dict[str, Any]:
@@ -24,9 +23,9 @@ def full(message: Message) -> dict[str, Any]:
 
     `text` is all that a reader is told, as in rustlog: of an event its sentence, and what was said with it.
     """
-    raw = tags.sound(message.line)
+    raw, found = render.raw_and_tags(message)
     return {
-        **_basic(message, raw),
+        **_basic(message, found),
         "username": message.login or "",
         "channel": message.channel_login or "",
         "raw": raw,
@@ -35,8 +34,7 @@ def full(message: Message) -> dict[str, Any]:
     }
 
 
-def _basic(message: Message, raw: str) -> dict[str, Any]:
-    found = render.shown_tags(raw)
+def _basic(message: Message, found: dict[str, str]) -> dict[str, Any]:
     return {
         "text": render.said(message),
         "displayName": message.shown_name,

@@ -16,7 +16,8 @@ from app.policy import allow_user_log
 from app.problems import declared
 from app.routes.logs import AdminKey, ChannelPath, UserPath
 from app.times import day, month, rfc3339
-from store.directory import Name
+from store.directory import Channel, Name
+from store.opted_out import OptedOut
 from store.reader import Log
 from store.shapes import CHANNEL, CHANNEL_USER, USER
 from store.store import Store
@@ -29,18 +30,7 @@ async def channels(shared: SharedDependency) -> Response:
     """Give the channels that have a log, by login."""
     out = shared.who_is_out()
     found = await shared.open_store().directory.channels()
-    shown = [
-        {
-            "id": str(channel.channel_id),
-            "login": channel.login,
-            "firstDay": None if channel.first_sent_ms is None else day(channel.first_sent_ms),
-            "lastDay": None if channel.last_sent_ms is None else day(channel.last_sent_ms),
-            "lastLine": None if channel.last_sent_ms is None else rfc3339(channel.last_sent_ms),
-            "reading": bool(channel.readers),
-        }
-        for channel in found
-        if not out.has_channel(channel.channel_id)
-    ]
+    shown = [_channel(channel, out) for channel in found if not out.has_channel(channel.channel_id)]
     return _json({"channels": shown})
 
 
@@ -122,6 +112,22 @@ async def login_users(
     if not shown:
         shared.names.refuse("user", names[0].user_id)
     return _json({"names": [_name(name) for name in shown]})
+
+
+def _channel(channel: Channel, out: OptedOut) -> dict[str, object]:
+    """Show a channel; of one that opted in again, what was said since."""
+    first_ms, last_ms = channel.first_sent_ms, channel.last_sent_ms
+    shown_from = out.shown_from(CHANNEL, (channel.channel_id,))
+    if last_ms is not None and last_ms < shown_from:
+        first_ms = last_ms = None
+    return {
+        "id": str(channel.channel_id),
+        "login": channel.login,
+        "firstDay": None if first_ms is None else day(max(first_ms, shown_from)),
+        "lastDay": None if last_ms is None else day(last_ms),
+        "lastLine": None if last_ms is None else rfc3339(last_ms),
+        "reading": bool(channel.readers),
+    }
 
 
 async def _months(store: Store, log: Log) -> Response:

@@ -17,6 +17,7 @@ from app.routes.logs import ChannelPath, UserPath
 from app.times import rfc3339
 from store import keys
 from store.moderation import Event
+from store.shapes import CHANNEL_USER
 
 router = APIRouter(prefix="/v1", tags=["logs"], dependencies=[OnlyDocumented])
 
@@ -38,10 +39,11 @@ async def channel_user_moderation(
 ) -> Response:
     """Give a user's bans, time-outs and removed lines in a channel, newest first; also those under old logins."""
     store = shared.open_store()
-    channel_id, user_id = await shared.names.both(store.directory, channel, user)
+    channel_id, user_id = key = await shared.names.both(store.directory, channel, user)
+    from_ms = max(params.from_ or 0, shared.who_is_out().shown_from(CHANNEL_USER, key))
     names = await store.directory.logins_of(user_id)
     events = await store.moderation.of_user(
-        channel_id, user_id, names, from_ms=params.from_, to_ms=params.to, limit=params.limit
+        channel_id, user_id, names, from_ms=from_ms, to_ms=params.to, limit=params.limit
     )
     shown = {"moderation": [_event(event) for event in events], "more": len(events) == params.limit}
     return Response(dump(shown), media_type="application/json")

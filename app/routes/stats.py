@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from typing import Annotated, Any
 
@@ -14,19 +13,18 @@ from app.dependencies import OnlyDocumented, Shared, SharedDependency
 from app.errors import BadRequest
 from app.json import dump
 from app.models import ChannelStatsBody, UserStatsBody
-from app.params import RangeParams
+from app.params import CHANNEL_STATS, USER_STATS, RangeParams, Reach
 from app.problems import declared
 from app.routes.logs import ChannelPath, UserPath
 from app.times import rfc3339
 from store.activity import Counts
-from store.keys import MS_IN_DAY, Width
+from store.keys import Width
 from store.message import STORED_TYPES, MessageType
 from store.shapes import CHANNEL, CHANNEL_USER, Key, Shape
 
 router = APIRouter(prefix="/v1", tags=["statistics"], dependencies=[OnlyDocumented])
 
-_MOST_DAYS = {Width.DAY: 366, Width.HOUR: 31}
-_USUAL_DAYS = {CHANNEL.name: 1, CHANNEL_USER.name: 30}
+_REACHES = {CHANNEL: CHANNEL_STATS, CHANNEL_USER: USER_STATS}
 
 
 class StatsParams(RangeParams):
@@ -80,7 +78,7 @@ async def channel_user_stats(
 
 
 async def _counted(shared: Shared, shape: Shape, key: Key, params: StatsParams) -> tuple[dict[str, Any], Counts]:
-    from_ms, to_ms = _range(shape, params)
+    from_ms, to_ms = params.within(_reach(shape, params.by))
     counts = await shared.open_store().activity.count(
         shape, key, from_ms, to_ms, by=params.by, budget_seconds=shared.settings.stats_seconds
     )
@@ -98,24 +96,13 @@ def _kinds(found: Counter[MessageType]) -> dict[str, Any]:
     return {"total": found.total(), "types": {name.lower(): found[kind] for name, kind in STORED_TYPES.items()}}
 
 
-def _range(shape: Shape, params: StatsParams) -> tuple[int, int]:
-    """Give the range that is asked for, where need be up to now.
+def _reach(shape: Shape, by: Width) -> Reach:
+    """Give how far a range may reach.
 
     Raises:
-        BadRequest: it is too long, or periods are neither days nor hours.
+        BadRequest: periods are neither days nor hours.
     """
-    if params.by not in _MOST_DAYS:
-        raise BadRequest(f"by={params.by.value!r}: counts are by day or by hour")
-    from_ms, to_ms, usual = params.from_, params.to, _USUAL_DAYS[shape.name] * MS_IN_DAY
-    if to_ms is None:
-        to_ms = time.time_ns() // 1_000_000
-        if from_ms is not None and from_ms >= to_ms:
-            raise BadRequest("`from` lies in the future: a range without `to` ends now")
-    if from_ms is None:
-        from_ms = max(to_ms - usual, 0)
-    most = _MOST_DAYS[params.by]
-    if to_ms - from_ms > most * MS_IN_DAY:
-        raise BadRequest(
-            f"this range is longer than {most} days, the most that is counted by {params.by.value} at once"
-        )
-    return from_ms, to_ms
+    reaches = _REACHES[shape]
+    if by not in reaches:
+        raise BadRequest(f"by={by.value!r}: counts are by day or by hour")
+    return reaches[by]

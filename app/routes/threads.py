@@ -5,7 +5,6 @@ There is no table for it: a thread is a search through some hours of the channel
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from typing import Annotated
 
@@ -16,10 +15,10 @@ from pydantic import Field
 from app import pages
 from app.dependencies import OnlyDocumented, SharedDependency
 from app.errors import BadRequest
-from app.params import MOST_MESSAGES, Format, LogParams, RangeParams
+from app.params import MOST_MESSAGES, THREAD, Format, LogParams, RangeParams
 from app.problems import declared
 from app.routes.logs import ChannelPath, answer
-from store.keys import MS_IN_DAY, message_uuid
+from store.keys import message_uuid
 from store.shapes import CHANNEL
 
 router = APIRouter(prefix="/v1", tags=["logs"], dependencies=[OnlyDocumented])
@@ -57,11 +56,8 @@ async def thread(
     if message_uuid(thread) is None:
         raise BadRequest(f"{thread[:60]!r} is no id of a message: it is a UUID, as in {_EXAMPLE}")
     key = (await shared.names.channel(shared.open_store().directory, channel),)
-    from_ms, to_ms = params.from_, params.to
-    if params.cursor is None:
-        if from_ms is None:
-            from_ms = max((to_ms or time.time_ns() // 1_000_000) - MS_IN_DAY, 0)
-        to_ms = to_ms or from_ms + MS_IN_DAY
+    # A cursor carries the range of its walk.
+    from_ms, to_ms = params.within(THREAD) if params.cursor is None else (params.from_, params.to)
     asked = LogParams.model_construct(
         from_=from_ms, to=to_ms, limit=params.limit, cursor=params.cursor, order=None, format=params.format
     )

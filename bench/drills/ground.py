@@ -9,14 +9,12 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Container, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
-from prometheus_client.parser import text_string_to_metric_families
 
 from bench import ground
 from ingest.demo import DemoChat, DemoChatServer
@@ -65,13 +63,7 @@ class WorkerProcess:
 
     def figure(self, name: str, **labels: str) -> float:
         """Give one of the worker's metrics; it has to be started with `metrics_address`."""
-        found = 0.0
-        with urllib.request.urlopen(f"http://{self._metrics}/metrics", timeout=10) as answer:
-            for family in text_string_to_metric_families(answer.read().decode()):
-                for sample in family.samples:
-                    if sample.name == f"logstv_ingest_{name}" and labels.items() <= sample.labels.items():
-                        found += sample.value
-        return found
+        return ground.figure(f"http://{self._metrics}", f"logstv_ingest_{name}", **labels)
 
     def look(self) -> int:
         """Give the bytes resident now."""

@@ -131,6 +131,21 @@ class ArchiveReader:
         """
         return [(day[0].place.day_ms, sum(part.lines for part in day)) async for day in self._days(asked)]
 
+    async def exported(self, asked: Slice) -> set[int]:
+        """Give the days, of those within a slice of a log, of which the archive has every line that there is.
+
+        They were exported, and no lines came later. Of a user's log over all channels it is said of none: each channel
+        has days of its own.
+
+        Raises:
+            StoreUnavailable: Cassandra cannot answer.
+        """
+        channel_id = asked.channel_id
+        if channel_id is None or asked.first_ms > asked.last_ms:
+            return set()
+        days = await self.index.days(channel_id, Width.DAY.start(asked.first_ms), asked.last_ms + 1)
+        return {day.place.day_ms for day in days} - (await self.index.late(channel_id)).keys()
+
     async def _part(self, asked: Slice, part: _Part) -> AsyncIterator[list[Message]]:
         try:
             pieces = self.files.messages(

@@ -1,10 +1,10 @@
-"""Counts lines before the horizon: what the archive alone holds by its index, what Cassandra still holds by reading."""
+"""Counts lines before the horizon: by the archive's index where that is all there is, else by reading both tiers."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import AsyncIterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from store.archive.reader import ArchiveReader, Slice, is_whole
@@ -30,6 +30,20 @@ class HotBuckets(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class _Stretch:
+    """Some days, and how many lines they have if the index knows it."""
+
+    from_ms: int
+    to_ms: int
+    lines: int | None
+
+    def of(self, log: Log) -> Log:
+        """Give that part of a log."""
+        to_ms = self.to_ms if log.to_ms is None else min(log.to_ms, self.to_ms)
+        return replace(log, from_ms=max(log.from_ms or 0, self.from_ms), to_ms=to_ms)
+
+
 class Tally:
     """Counts in logs that lie before the horizon."""
 
@@ -45,7 +59,7 @@ class Tally:
             ArchiveDamaged: a day that has to be read is damaged.
             StoreUnavailable: Cassandra or the archive cannot answer.
         """
-        return sum([await self._lines(log, day, known) for day, known in await self._days(log)])
+        return sum([await self._lines(log, stretch) for stretch in await self._stretches(log)])
 
     async def nth(self, log: Log, nth: int) -> tuple[Position | None, int]:
         """Give the place of the nth line in the log's order, counted from 1; or None and how many are missing to it.
@@ -55,11 +69,11 @@ class Tally:
             StoreUnavailable: Cassandra or the archive cannot answer.
         """
         left = nth
-        for day, known in await self._days(log):
-            if known is not None and known < left:
-                left -= known
+        for stretch in await self._stretches(log):
+            if stretch.lines is not None and stretch.lines < left:
+                left -= stretch.lines
                 continue
-            async for piece in self._both.stream(_day_of(log, day)):
+            async for piece in self._both.stream(stretch.of(log)):
                 if left <= len(piece):
                     return piece[left - 1].position, 0
                 left -= len(piece)
@@ -72,11 +86,11 @@ class Tally:
             ArchiveDamaged: as `count`.
             StoreUnavailable: Cassandra or the archive cannot answer.
         """
-        days = [(day, await self._lines(log, day, known)) for day, known in await self._days(log)]
-        place = random.randrange(sum(lines for _, lines in days) or 1)
-        for day, lines in days:
+        stretches = [(stretch, await self._lines(log, stretch)) for stretch in await self._stretches(log)]
+        place = random.randrange(sum(lines for _, lines in stretches) or 1)
+        for stretch, lines in stretches:
             if place < lines:
-                async for piece in self._both.stream(_day_of(log, day)):
+                async for piece in self._both.stream(stretch.of(log)):
                     if place < len(piece):
                         return piece[place]
                     place -= len(piece)
@@ -84,24 +98,30 @@ class Tally:
             place -= lines
         return None
 
-    async def _lines(self, log: Log, day: int, known: int | None) -> int:
-        if known is not None:
-            return known
-        return sum([len(piece) async for piece in self._both.stream(_day_of(log, day))])
+    async def _lines(self, log: Log, stretch: _Stretch) -> int:
+        if stretch.lines is not None:
+            return stretch.lines
+        return sum([len(piece) async for piece in self._both.stream(stretch.of(log))])
 
-    async def _days(self, log: Log) -> list[tuple[int, int | None]]:
-        """Give the days that have lines, in the log's order; each with their number where the index knows it."""
+    async def _stretches(self, log: Log) -> list[_Stretch]:
+        """Give the stretches that may have lines, in the log's order: days that the index knows, and what lies between.
+
+        Around the horizon Cassandra still has days that are in the archive, too: those need not be read.
+        """
         asked = Slice(log.shape, log.key, *log.bounds, log.newest_first)
-        found: dict[int, int | None] = {
+        known: dict[int, int | None] = {
             day: lines if is_whole(asked, day, Width.DAY) else None for day, lines in await self._cold.days(asked)
         }
+        exported = await self._cold.exported(asked)
         for bucket in await self._hot.buckets(log):
             first, last = max(bucket.start_ms, asked.first_ms), min(bucket.end_ms - 1, asked.last_ms)
             for day in range(first // MS_IN_DAY * MS_IN_DAY, last + 1, MS_IN_DAY):
-                found[day] = None
-        return sorted(found.items(), reverse=log.newest_first)
-
-
-def _day_of(log: Log, day: int) -> Log:
-    end = day + MS_IN_DAY
-    return replace(log, from_ms=max(log.from_ms or 0, day), to_ms=end if log.to_ms is None else min(log.to_ms, end))
+                if day not in exported:
+                    known[day] = None
+        found: list[_Stretch] = []
+        for day, lines in sorted(known.items()):
+            if lines is None and found and found[-1].lines is None and found[-1].to_ms == day:
+                found[-1] = replace(found[-1], to_ms=day + MS_IN_DAY)
+            else:
+                found.append(_Stretch(day, day + MS_IN_DAY, lines))
+        return found[::-1] if log.newest_first else found

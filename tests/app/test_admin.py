@@ -159,7 +159,9 @@ async def test_the_channels_are_told_as_rustlog_is_told_them(service, wanted, mo
 async def test_what_rustlog_could_not_be_told_either_is_plain_text(service, wanted, body):
     answer = await service.post(THEIRS, content=body, headers=KEY)
     assert (answer.status_code, answer.headers["content-type"]) == (400, "text/plain; charset=utf-8")
-    assert len(answer.text) > 20
+    assert answer.text.startswith("Invalid param: ")  # as on every other route of theirs
+    assert len(answer.text) > 40
+    assert "x-rustlog-capabilities" in answer.headers
     assert await names(wanted) == []
 
 

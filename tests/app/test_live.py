@@ -19,6 +19,7 @@ from app.given import Given
 from app.live import Live
 from app.models import MessageBody
 from store.errors import StoreUnavailable
+from store.keys import Width
 from store.message import Message
 
 QUICK = {"live_seconds": 0.05}
@@ -140,8 +141,25 @@ async def test_a_channel_is_read_once_for_all_who_listen(serving_in_sight, room)
         await until(lambda: room.heard_in(one) and room.heard_in(two))
         with recorded(session) as calls:
             await asyncio.sleep(2.2)
-        read = [call for call in calls if "channel_messages" in call.tables]
-        assert 1 <= len(read) <= 3
+        assert 1 <= len([call for call in calls if "channel_messages" in call.tables]) <= 3
+        assert len([call for call in calls if "channel_buckets" in call.tables]) <= 1
+
+
+async def test_lines_of_a_bucket_that_is_new_or_of_another_width_are_seen_too(quick, room, module_writer, monkeypatch):
+    monkeypatch.setattr("app.live._BY_THE_INDEX", 1_000_000)
+    async with listening(quick, room.route) as heard:
+        await room.say()
+        await heard.until(lambda: room.heard_in(heard))
+        monkeypatch.setattr(module_writer, "_width_of", lambda *_: Width.HOUR)
+        await room.say(count=2)
+        await heard.until(lambda: room.heard_in(heard))
+
+
+async def test_more_than_one_read_gives_at_once_is_given_too(quick, room, monkeypatch):
+    monkeypatch.setattr("store.reader._SCAN_ROWS", 5)
+    async with listening(quick, room.route) as heard:
+        await room.say(count=23)
+        await heard.until(lambda: room.heard_in(heard))
 
 
 async def test_a_listener_that_is_too_slow_is_told_so_and_the_others_go_on(module_store, room):
@@ -239,6 +257,7 @@ async def test_a_poller_ends_when_nobody_listens_any_more(module_store, room, mo
 
 
 async def test_lines_that_were_read_before_a_read_failed_are_given(module_store, room, monkeypatch):
+    monkeypatch.setattr("app.live._BY_THE_INDEX", 1)
     reader = module_store.reader
     stream, broken = reader.stream, []
 

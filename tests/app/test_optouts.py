@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterator
 from itertools import product
 
@@ -308,3 +309,79 @@ async def test_codes_are_given_out_in_both_shapes(client, module_store):
     for code in (ours.json()["code"], theirs.json()):
         assert await module_store.codes.is_good(code)
     assert (await client.get("/optout")).status_code == 405
+
+
+class Again:
+    """Someone who said something, opted out and in again, and says something since; nothing is erased yet."""
+
+    def __init__(self, client, writer, number: int) -> None:
+        self.user_id, self.login = 88_000_000 + number, f"dee_fern{number}"
+        self.channel_id, self.channel = 78_000_000 + number, f"meadow{number}"
+        self._client, self._writer, self._number = client, writer, number * 1000
+
+    async def say(self, *times_ms: int) -> None:
+        said = []
+        for sent_ms in times_ms:
+            self._number += 1
+            said.append(
+                lines.privmsg(
+                    "hi", number=self._number, sent_ms=sent_ms, user_id=self.user_id, login=self.login,
+                    channel_id=self.channel_id, channel=self.channel,
+                )
+            )  # fmt: skip
+        await self._writer.write([Message.parse(line) for line in said])
+        await self._writer.flush()
+
+    async def was_out(self, kind: str) -> None:
+        name = f"id:{self.user_id if kind == 'users' else self.channel_id}"
+        for method in ("POST", "DELETE"):
+            answer = await self._client.request(method, "/v1/admin/optouts", json={kind: [name]}, headers=KEY)
+            assert answer.status_code == 200
+
+    async def counts(self, now_ms: int) -> dict[str, object]:
+        """Give every number and every date that the service has of the log of the user and of the channel."""
+        by_id = f"/channelid/{self.channel_id}"
+        of_channel, of_user = f"/v1/channels/id:{self.channel_id}", f"/users/id:{self.user_id}"
+        span = {"from": now_ms - 86_400_000, "to": now_ms + 86_400_000}
+
+        async def ask(path: str, **params: object) -> object:
+            answer = await self._client.get(path, params=params)
+            assert answer.status_code in (200, 404), answer.text
+            return answer.json() if answer.status_code == 200 else {}
+
+        return {
+            "stats": (await ask(f"{of_channel}{of_user}/stats", **span))["total"],
+            "channel's stats": (await ask(f"{of_channel}/stats", **span))["total"],
+            "messageCount": (await ask(f"{by_id}/userid/{self.user_id}/stats"))["messageCount"],
+            "channel's messageCount": (await ask(f"{by_id}/stats"))["messageCount"],
+            "months": len((await ask(f"{of_channel}{of_user}/months"))["months"]),
+            "months anywhere": len((await ask(f"/v1{of_user}/months"))["months"]),
+            "days": len((await ask(f"{of_channel}/days"))["days"]),
+            "list": len((await ask("/list", channelid=self.channel_id)).get("availableLogs", [])),
+            "list of the user": len(
+                (await ask("/list", channelid=self.channel_id, userid=self.user_id)).get("availableLogs", [])
+            ),
+            "random": len((await ask(f"{by_id}/userid/{self.user_id}/random", json=1)).get("messages", [])),
+        }
+
+
+@pytest.mark.parametrize(("number", "kind"), [(1, "users"), (2, "channels")])
+async def test_who_opts_in_again_is_counted_anew(client, module_writer, number, kind):
+    again = Again(client, module_writer, number)
+    now_ms = time.time_ns() // 1_000_000
+    await again.say(lines.EVENING_MS, lines.EVENING_MS + 1, now_ms - 2, now_ms - 1)
+    await again.was_out(kind)
+    counted = await again.counts(now_ms)
+    # Of a log with lines of others it is not looked whether all of a day, or month, is of one who was out.
+    others = "days" if kind == "users" else "months anywhere"
+    assert {name for name, count in counted.items() if count} == {others}, counted
+    now_ms = time.time_ns() // 1_000_000
+    await again.say(now_ms, now_ms + 1, now_ms + 2)
+    counted = await again.counts(now_ms)
+    assert counted.pop(others) == 2
+    assert {name: count for name, count in counted.items() if count not in (1, 3)} == {}
+    assert counted["stats"] == counted["messageCount"] == counted["channel's messageCount"] == 3
+    assert counted["channel's stats"] == 3
+    listed = (await client.get("/v1/channels")).json()["channels"]
+    [shown] = [each for each in listed if each["id"] == str(again.channel_id)]
+    assert (shown["firstDay"] == shown["lastDay"]) is (kind == "channels")

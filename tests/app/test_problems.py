@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import logging
 
+import pytest
 from support import lines
 from support.cassandra import unused_ports
 from support.flaky import Door
@@ -62,6 +63,23 @@ async def test_a_fault_of_ours_tells_nothing_of_the_inside(client, monkeypatch, 
     assert "secret" not in answer.text
     counted = (await client.get("/metrics")).text
     assert 'logstv_http_requests_total{route="/v1/channels",status="500"} 1.0' in counted
+    assert 'logstv_cassandra_requests_total{table="optouts"}' in counted
+
+
+@pytest.mark.parametrize("path", ["/v1/channels", "/channels", "/api/v2/recent-messages/moonbase"])
+async def test_a_fault_of_ours_carries_what_every_answer_carries(client, monkeypatch, caplog, path):
+    async def broken(*_args):
+        raise RuntimeError
+
+    there = await client.get("/healthz", headers={"origin": "https://elsewhere.example"})
+    monkeypatch.setattr(Directory, "channels", broken)
+    monkeypatch.setattr(Directory, "readers", broken)
+    with caplog.at_level(logging.CRITICAL, "uvicorn.error"):
+        answer = await client.get(path, headers={"origin": "https://elsewhere.example"})
+    assert answer.status_code == 500
+    assert answer.headers["access-control-allow-origin"] == "*"
+    for name in ("content-security-policy", "referrer-policy", "x-frame-options", "cross-origin-resource-policy"):
+        assert answer.headers[name] == there.headers[name]
 
 
 async def test_the_user_log_is_for_whom_the_policy_says(module_store, client):

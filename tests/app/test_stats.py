@@ -34,6 +34,26 @@ async def test_without_a_range_the_last_days_are_counted(client):
         assert (await client.get(route)).json()["total"] == 0
 
 
+async def test_every_route_over_a_range_fills_in_what_is_missing_of_it_alike(client):
+    """Without `to` a range ends after the route's usual days, without `from` it begins so long before."""
+    spans = {
+        "/v1/channels/moonbase/stats": 1,
+        "/v1/channels/moonbase/users/bo_nord/stats": 30,
+        "/v1/channels/moonbase/coverage": 7,
+    }
+    for route, days in spans.items():
+        for given, wanted in (
+            ({"from": 0}, (0, days * MS_IN_DAY)),
+            ({"to": lines.EVENING_MS}, (lines.EVENING_MS - days * MS_IN_DAY, lines.EVENING_MS)),
+        ):
+            answer = await client.get(route, params=given)
+            assert answer.status_code == 200, answer.text
+            if "coverage" not in route:
+                assert (answer.json()["from"], answer.json()["to"]) == tuple(map(rfc3339, wanted))
+    for route in spans:
+        assert "future" in (await client.get(route, params={"from": "3999-01-01T00:00:00Z"})).json()["detail"]
+
+
 async def test_what_there_was_no_time_for_is_said(module_store, client):
     async with served(module_store.session.settings, stats_seconds=1e-9) as hasty:
         await until_ready(hasty)

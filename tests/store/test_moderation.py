@@ -12,6 +12,7 @@ from store.keys import MS_IN_DAY, MS_IN_HOUR
 from store.message import Message, MessageType
 from store.moderation import REACH_MS, By, Removal
 from store.reader import Log
+from store.removals import Moderation
 from store.shapes import CHANNEL, CHANNEL_USER, USER
 
 START = lines.EVENING_MS + 30 * MS_IN_DAY  # the evening of the 31st: what removes its lines is in the next month
@@ -98,13 +99,32 @@ async def test_a_page_of_a_channel_takes_one_more_read_and_two_at_the_end_of_a_m
     with recorded(module_store.session) as calls:
         await module_store.moderation.removals(CHANNEL, page.messages)
     assert len(calls) == 2
-    page = await module_store.reader.page(Log(CHANNEL_USER, (*KEY, 502)), limit=50)
-    with recorded(module_store.session) as calls:
-        await module_store.moderation.removals(CHANNEL_USER, page.messages)
-    assert [call.tables for call in calls] == [{"user_moderation"}] * 2
     with recorded(module_store.session) as calls:
         assert await module_store.moderation.removals(CHANNEL, []) == {}
     assert not calls
+
+
+async def test_pages_of_a_user_ask_once_in_five_seconds_what_was_done_to_him(module_store, chat, monkeypatch):
+    store = await Moderation.open(module_store.session)
+    page = await module_store.reader.page(Log(CHANNEL_USER, (*KEY, 502)), limit=50)
+    with recorded(module_store.session) as calls:
+        marked = await store.removals(CHANNEL_USER, page.messages)
+        assert await store.removals(CHANNEL_USER, page.messages) == marked
+    assert [call.tables for call in calls] == [{"user_moderation"}] * 2
+    monkeypatch.setattr(removals, "_REMEMBERED_SECONDS", -1.0)
+    store = await Moderation.open(module_store.session)
+    with recorded(module_store.session) as calls:
+        for _ in range(2):
+            assert await store.removals(CHANNEL_USER, page.messages) == marked
+    assert len(calls) == 4
+
+
+async def test_what_is_too_much_to_be_remembered_is_read_where_it_is_needed(module_store, chat, monkeypatch):
+    page = await module_store.reader.page(Log(CHANNEL_USER, (*KEY, 502)), limit=50)
+    marked = await (await Moderation.open(module_store.session)).removals(CHANNEL_USER, page.messages)
+    monkeypatch.setattr(removals, "_MOST_EVENTS", 0)
+    monkeypatch.setattr(removals, "_MOST_REMEMBERED", 1)
+    assert await (await Moderation.open(module_store.session)).removals(CHANNEL_USER, page.messages) == marked
 
 
 async def test_what_was_done_to_a_user_is_found_under_every_login_and_is_nobody_elses(store, writer):

@@ -25,3 +25,10 @@ async def test_an_answered_request_leaves_no_rows_to_the_collector(store, garbag
     del rows
     gc.collect()
     assert not [thing for thing in garbage if isinstance(thing, tuple) and thing in columns]
+
+
+async def test_requests_are_counted_by_their_table(store):
+    before = store.session.requests.copy()
+    await store.directory.channel(1)
+    await store.session.execute("SELECT key FROM system.local")
+    assert store.session.requests - before == {"channels": 1, "other": 1}
