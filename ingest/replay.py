@@ -4,26 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gzip
 import re
 import time
-import zlib
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 
 from ingest.errors import ReplayError
+from ingest.lines import LineFile, Progress
 from ingest.source import ReceivedLine
-from ingest.wire import LineSplitter, command_of, is_chat
+from ingest.wire import command_of, is_chat
 
-_PIECE_BYTES = 256 * 1024
-_GZIP = b"\x1f\x8b"
 _TIMES = re.compile(r"(?<=[@;])(tmi-sent-ts|rm-received-ts)=(\d{1,18})(?![^;])")
 _OWN_ID = re.compile(r"[@;]id=[^; ]")
 _SECONDS_REMEMBERED = 120
 _LINES_REMEMBERED = 100_000
-
-Progress = Callable[[int], None]
-"""Called with the bytes of the files that were read since the last call."""
 
 
 class Replay:
@@ -69,9 +63,9 @@ class Replay:
             shift_ms = time.time_ns() // 1_000_000 - newest if newest else 0
         started, given = time.monotonic(), 0
         for path in self._paths:
-            await asyncio.to_thread(_check, path)
+            await asyncio.to_thread(LineFile(path).check)
             pieces = self._pieces(path, self._progress)
-            occurrences = _Occurrences()
+            occurrences = Occurrences()
             while (lines := await asyncio.to_thread(next, pieces, None)) is not None:
                 chunk = [self._received(line, shift_ms, occurrences) for line in lines]
                 for part in self._paced(chunk):
@@ -92,7 +86,7 @@ class Replay:
         for start in range(0, len(chunk), size or 1):
             yield chunk[start : start + size]
 
-    def _received(self, line: str, shift_ms: int, occurrences: _Occurrences) -> ReceivedLine:
+    def _received(self, line: str, shift_ms: int, occurrences: Occurrences) -> ReceivedLine:
         if shift_ms and line.startswith("@"):
             tag_part, space, rest = line.partition(" ")
             line = _TIMES.sub(lambda match: f"{match[1]}={int(match[2]) + shift_ms}", tag_part) + space + rest
@@ -100,28 +94,15 @@ class Replay:
 
     def _pieces(self, path: Path, progress: Progress) -> Iterator[list[str]]:
         """Yield the chat lines of a file, some at a time."""
-        splitter, count = LineSplitter(), 0
+        file = LineFile(path, progress)
         try:
-            with path.open("rb") as raw:
-                stream = gzip.GzipFile(fileobj=raw) if raw.peek(2)[:2] == _GZIP else raw
-                at = 0
-                # read1 gives what is there: of a damaged file, all that can be inflated before the damage.
-                while piece := stream.read1(_PIECE_BYTES):
-                    progress(raw.tell() - at)
-                    at = raw.tell()
-                    lines = self._chat(splitter.feed(piece))
-                    count += len(lines)
-                    yield lines
-                yield self._chat(splitter.feed(b"\n"))
-        except (OSError, EOFError, zlib.error) as error:
-            raise _damaged(path, error, count) from error
+            for lines in file.pieces():
+                found = [line.decode("utf-8", "surrogateescape") for line in lines]
+                chat = [line for line in found if is_chat(command_of(line))]
+                self.ignored += len(found) - len(chat)
+                yield chat
         finally:
-            self.too_long += splitter.too_long
-
-    def _chat(self, lines: list[str]) -> list[str]:
-        chat = [line for line in lines if is_chat(command_of(line))]
-        self.ignored += len(lines) - len(chat)
-        return chat
+            self.too_long += file.too_long
 
     def _newest_ms(self) -> int:
         newest = 0
@@ -133,7 +114,7 @@ class Replay:
         return newest
 
 
-class _Occurrences:
+class Occurrences:
     """Tells byte-equal lines without an id apart, as long as they stand near each other in a file.
 
     Old lines have no id and times in whole seconds; two that are equal are two messages. An equal CLEARCHAT or
@@ -165,31 +146,6 @@ def _sent_ms(line: str) -> int | None:
         return None
     times = {match[1]: int(match[2]) for match in _TIMES.finditer(line.partition(" ")[0])}
     return times.get("tmi-sent-ts", times.get("rm-received-ts"))
-
-
-def _check(path: Path) -> None:
-    """See whether a gzip file is what was once written, by its checksums; inflating is cheap beside storing.
-
-    Raises:
-        ReplayError: it is not. One that is sound as far as it goes passes.
-    """
-    try:
-        with path.open("rb") as raw:
-            if raw.peek(2)[:2] == _GZIP:
-                stream = gzip.GzipFile(fileobj=raw)
-                while stream.read1(_PIECE_BYTES):
-                    pass
-    except EOFError:
-        return
-    except (OSError, zlib.error) as error:
-        if isinstance(error, gzip.BadGzipFile) and "Not a gzipped file" in str(error):
-            return  # something that is no gzip follows a sound file
-        raise _damaged(path, error, 0) from error
-
-
-def _damaged(path: Path, error: Exception, count: int) -> ReplayError:
-    why = (isinstance(error, OSError) and error.strerror) or error
-    return ReplayError(f"{path} cannot be read further: {why}. {count:,} chat lines before that were taken")
 
 
 def total_bytes(paths: Sequence[Path]) -> int:

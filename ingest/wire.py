@@ -22,6 +22,10 @@ class LineSplitter:
 
     def feed(self, piece: bytes) -> list[str]:
         """Give the lines that a piece completes, without their ends; empty ones are left out."""
+        return [line.decode("utf-8", "surrogateescape") for line in self.split(piece)]
+
+    def split(self, piece: bytes) -> list[bytes]:
+        """Give the same lines as they are."""
         *whole, self._rest = (self._rest + piece).split(b"\n")
         if whole and self._skipping:
             del whole[0]
@@ -31,7 +35,7 @@ class LineSplitter:
             if len(line) > LONGEST_LINE:
                 self.too_long += 1
             elif text := line.removesuffix(b"\r"):
-                lines.append(text.decode("utf-8", "surrogateescape"))
+                lines.append(text)
         if len(self._rest) > LONGEST_LINE:
             if not self._skipping:
                 self.too_long += 1

@@ -13,7 +13,7 @@ from typing import NamedTuple
 LOW_MASK = (1 << 64) - 1
 _GREGORIAN_TO_UNIX = 0x01B21DD213814000  # 100 ns steps from 1582-10-15 to 1970-01-01 (RFC 9562, 5.1)
 _STEPS_IN_MS = 10_000
-_SIGN_BITS = 0x8080808080808080
+SIGN_BITS = 0x8080808080808080
 _UUID = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}")
 
 MS_IN_HOUR = 3_600_000
@@ -36,19 +36,17 @@ class Position(NamedTuple):
     @property
     def order(self) -> tuple[int, int]:
         """What to sort by to get Cassandra's order: time, then the low half as signed bytes."""
-        return self.sent_ms, self.low ^ _SIGN_BITS
+        return self.sent_ms, self.low ^ SIGN_BITS
 
     def after(self) -> Position:
         """Give the place right after this one in Cassandra's order."""
-        moved = (self.low ^ _SIGN_BITS) + 1
-        return (
-            Position(self.sent_ms, moved ^ _SIGN_BITS) if moved <= LOW_MASK else Position(self.sent_ms + 1, FIRST_LOW)
-        )
+        moved = (self.low ^ SIGN_BITS) + 1
+        return Position(self.sent_ms, moved ^ SIGN_BITS) if moved <= LOW_MASK else Position(self.sent_ms + 1, FIRST_LOW)
 
     def before(self) -> Position:
         """Give the place right before this one in Cassandra's order."""
-        moved = (self.low ^ _SIGN_BITS) - 1
-        return Position(self.sent_ms, moved ^ _SIGN_BITS) if moved >= 0 else Position(self.sent_ms - 1, LAST_LOW)
+        moved = (self.low ^ SIGN_BITS) - 1
+        return Position(self.sent_ms, moved ^ SIGN_BITS) if moved >= 0 else Position(self.sent_ms - 1, LAST_LOW)
 
     def __lt__(self, other: tuple[int, ...]) -> bool:
         if not isinstance(other, Position):
@@ -56,9 +54,9 @@ class Position(NamedTuple):
         return self.order < other.order
 
 
-FIRST_LOW = _SIGN_BITS
+FIRST_LOW = SIGN_BITS
 """The low half that sorts before every other in its millisecond: all bytes -128."""
-LAST_LOW = LOW_MASK ^ _SIGN_BITS
+LAST_LOW = LOW_MASK ^ SIGN_BITS
 """The low half that sorts after every other in its millisecond: all bytes 127."""
 
 

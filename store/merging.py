@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
-from store.message import Message
+from store.keys import Position
 
 T = TypeVar("T")
 
@@ -28,18 +28,30 @@ async def ahead(source: AsyncGenerator[T, None]) -> AsyncGenerator[T, None]:
         await source.aclose()
 
 
-async def merged(sources: Sequence[AsyncIterator[list[Message]]], *, descending: bool) -> AsyncIterator[list[Message]]:
-    """Yield what the sources hold, in order, each message once; of two that share a place, the first source's.
+class Placed(Protocol):
+    """What has a place in a log."""
+
+    @property
+    def position(self) -> Position:
+        """The place."""
+        ...
+
+
+P = TypeVar("P", bound=Placed)
+
+
+async def merged(sources: Sequence[AsyncIterator[Sequence[P]]], *, descending: bool) -> AsyncIterator[list[P]]:
+    """Yield what the sources hold, in order, each line once; of two that share a place, the first source's.
 
     Args:
         sources: each in order.
         descending: the order of all.
     """
-    ahead: list[list[Message]] = [[] for _ in sources]
+    ahead: list[Sequence[P]] = [[] for _ in sources]
     ended = [False] * len(sources)
     sign = -1 if descending else 1
 
-    def order(message: Message) -> tuple[int, int]:
+    def order(message: P) -> tuple[int, int]:
         sent_ms, low = message.position.order
         return sign * sent_ms, sign * low
 
@@ -54,12 +66,12 @@ async def merged(sources: Sequence[AsyncIterator[list[Message]]], *, descending:
             return
         if len(left) == 1 and sum(not end for end in ended) <= 1:
             at = next(at for at, piece in enumerate(ahead) if piece)
-            yield ahead[at]
+            yield list(ahead[at])
             ahead[at] = []
             continue
         # All up to the nearest end of what is ahead is known to be complete.
         far = min(order(piece[-1]) for piece in left)
-        found: dict[tuple[int, int], Message] = {}
+        found: dict[tuple[int, int], P] = {}
         for at, piece in enumerate(ahead):
             count = 0
             while count < len(piece) and order(piece[count]) <= far:

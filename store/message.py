@@ -28,6 +28,9 @@ STORED_TYPES: dict[str, MessageType] = {kind.name: kind for kind in MessageType 
 """By the command of the line."""
 
 
+_TELLS_PLACE = tags.COLUMN << tags.KNOWN_TAGS["id"].shift | tags.COLUMN << tags.KNOWN_TAGS["tmi-sent-ts"].shift
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
     """One line of chat.
@@ -165,6 +168,11 @@ class Message:
     def time_is_receipt(self) -> bool:
         """Whether `sent_ms` is when the line was read, because it does not say when it was sent."""
         return tags.state(self.flags, "tmi-sent-ts") == tags.ABSENT
+
+    @property
+    def tells_place(self) -> bool:
+        """Whether its line certainly says what decides its place: a UUID of its own, and when it was sent."""
+        return self.flags & _TELLS_PLACE == _TELLS_PLACE
 
     @property
     def ban_seconds(self) -> int | None:

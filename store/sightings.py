@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from cassandra.query import BoundStatement, PreparedStatement
 
 from store import tags
+from store.glance import Glance
 from store.message import Message, MessageType
 from store.session import Session
 
@@ -139,6 +140,11 @@ class Sightings:
             login = tags.find(message.extra, "msg-param-recipient-user-name")
             if recipient is not None and login:
                 self._names.see((recipient, login), sent_ms)
+
+    def see_names(self, seen: Glance) -> None:
+        """Take note of whom a usual line names."""
+        self._channels.see((seen.channel_id, seen.channel_login), seen.sent_ms)
+        self._names.see((seen.user_id, seen.login), seen.sent_ms)
 
     def due(self, *, everything: bool = False) -> SightingsDue:
         """Give what is to be written now; `everything` does not wait for more to come together."""

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
-from cassandra.query import BatchStatement, BatchType, BoundStatement, PreparedStatement
+from cassandra.query import BoundStatement, PreparedStatement
 
 from store import moderation, rows, statements
 from store.archive.late import LateDays
+from store.batches import Batch, Partition, Row, batches_of, filled
 from store.errors import StoreError, StoreUnavailable
+from store.glance import Glance
 from store.keys import MS_IN_DAY, Width
 from store.message import Message
 from store.retention import Retention
@@ -26,13 +27,7 @@ from store.shapes import SHAPES, Key, Shape
 from store.sightings import Sightings
 from store.widths import Widths
 
-MOST_ROWS = 64
-"""Rows in a batch: more give no more speed (bench/ingest.py)."""
-MOST_BYTES = 40 * 1024
-"""Bytes in a batch: the server refuses one of 50 KiB (batch_size_fail_threshold) over several partitions."""
-
 _AT_ONCE = 64  # messages that are placed before others have their turn
-_SMALL = 256  # bytes that a row of an index or of names takes at most
 _MOST_REMEMBERED_BUCKETS = 200_000
 _FURTHEST_AHEAD_MS = MS_IN_DAY
 
@@ -65,57 +60,6 @@ class Written:
     rows: int = 0
     batches: int = 0
     refused: list[Refused] = field(default_factory=list)
-
-
-class _Row(NamedTuple):
-    """The values of a statement, how many bytes they take, and the message they belong to."""
-
-    values: list[rows.Value]
-    size: int
-    message: Message | None
-
-
-class _Partition(NamedTuple):
-    """Rows of one partition that are ready to be sent, and the statement that takes their values one after the other.
-
-    The driver copies a statement's values into a batch, or a request, when it is added or sent; so one statement,
-    which knows on which replicas it lies, does for all rows.
-    """
-
-    statement: BoundStatement
-    rows: list[_Row]
-
-    @classmethod
-    def of(cls, statement: BoundStatement) -> _Partition:
-        """Give the partition of one small row that is bound already."""
-        return cls(statement, [_Row(statement.values, _SMALL, None)])
-
-
-@dataclass(slots=True)
-class _Batch:
-    """Rows that are sent in one request, each with its partition's statement."""
-
-    rows: list[tuple[BoundStatement, _Row]] = field(default_factory=list)
-    size: int = 0
-
-    def takes(self, row: _Row) -> bool:
-        """Say whether there is room for a row."""
-        return not self.rows or (len(self.rows) < MOST_ROWS and self.size + row.size <= MOST_BYTES)
-
-    def request(self) -> BatchStatement | BoundStatement:
-        """Give what is to be sent, at once, before the statements take other rows' values."""
-        if len(self.rows) == 1:
-            return _filled(*self.rows[0])
-        batch = BatchStatement(BatchType.UNLOGGED)
-        batch.is_idempotent = True
-        for statement, row in self.rows:
-            batch.add(_filled(statement, row))
-        return batch
-
-
-def _filled(statement: BoundStatement, row: _Row) -> BoundStatement:
-    statement.values = row.values
-    return statement
 
 
 def always_default(shape: Shape, _key: Key, _sent_ms: int) -> Width:
@@ -212,7 +156,7 @@ class Writer:
             await self._widths.follow()
         outcome = Written()
         buckets: dict[Bucket, tuple[Width, BoundStatement]] = {}
-        partitions: dict[_Place, _Partition] = {}
+        partitions: dict[_Place, Partition] = {}
         now_ms, known = self._clock_ms(), self._known
         for number, message in enumerate(messages, 1):
             if number % _AT_ONCE == 0:
@@ -225,7 +169,7 @@ class Writer:
         due = self._sightings.due()
         before = [*(statement for _, statement in buckets.values()), *self._sightings.statements(due)]
         if before:
-            await self._send(map(_Partition.of, before), Written())
+            await self._send(map(Partition.of, before), Written())
             if self._known is known:
                 self._remember(buckets)
             self._sightings.written(due)
@@ -235,15 +179,9 @@ class Writer:
         outcome.messages = len(messages) - len({id(refused.message) for refused in outcome.refused})
         return outcome
 
-    async def learn(self, messages: Iterable[Message]) -> None:
-        """Write the names and channels that messages tell of, which themselves are stored elsewhere.
-
-        Raises:
-            StoreUnavailable: Cassandra cannot answer.
-        """
-        for message in messages:
-            self._sightings.see(message)
-        await self.flush(everything=False)
+    def learn_at_a_glance(self, seen: Glance) -> None:
+        """Take note of whom a usual line names, as `learn_names`."""
+        self._sightings.see_names(seen)
 
     async def flush(self, *, everything: bool = True) -> None:
         """Write the last sights of names and channels that waited for more to come together.
@@ -256,7 +194,7 @@ class Writer:
         """
         due = self._sightings.due(everything=everything)
         if due:
-            await self._send(map(_Partition.of, self._sightings.statements(due)), Written())
+            await self._send(map(Partition.of, self._sightings.statements(due)), Written())
             self._sightings.written(due)
 
     def _place(
@@ -264,7 +202,7 @@ class Writer:
         message: Message,
         now_ms: int,
         buckets: dict[Bucket, tuple[Width, BoundStatement]],
-        partitions: dict[_Place, _Partition],
+        partitions: dict[_Place, Partition],
     ) -> str | None:
         """Add the rows of a message, and of the buckets it opens; give the reason if it has no place."""
         if message.unstorable is not None:
@@ -296,15 +234,15 @@ class Writer:
                 values = [*rows.row_values(shape, key, start, packed), timestamp, ttl_value]
                 partition = partitions.get(bucket)
                 if partition is None:
-                    partition = partitions[bucket] = _Partition(BoundStatement(insert), [])
-                partition.rows.append(_Row(values, packed.size, message))
+                    partition = partitions[bucket] = Partition(BoundStatement(insert), [])
+                partition.rows.append(Row(values, packed.size, message))
         for table, place, values in moderation.rows_of(message):
             ttl = self._retention.ttl(table, sent_ms, now_ms, kept)
             if ttl is not None:
                 insert = self._moderation_inserts[table]
-                partition = partitions.setdefault((table, place), _Partition(BoundStatement(insert), []))
+                partition = partitions.setdefault((table, place), Partition(BoundStatement(insert), []))
                 values += [timestamp, rows.int32(ttl)]
-                partition.rows.append(_Row(values, rows.size_of(values), message))
+                partition.rows.append(Row(values, rows.size_of(values), message))
         return None if placed else "it is older than the retention"
 
     def _remember(self, buckets: Mapping[Bucket, tuple[Width, BoundStatement]]) -> None:
@@ -312,9 +250,9 @@ class Writer:
         while len(self._known) > _MOST_REMEMBERED_BUCKETS:
             del self._known[next(iter(self._known))]
 
-    async def _send(self, partitions: Iterable[_Partition], outcome: Written) -> None:
+    async def _send(self, partitions: Iterable[Partition], outcome: Written) -> None:
         """Send rows in batches, all at once; wait for every answer."""
-        batches = list(self._batches(partitions))
+        batches = list(batches_of(self._session, partitions))
         asked = []
         for batch in batches:
             asked.append(self._session.execute(batch.request()))
@@ -334,11 +272,11 @@ class Writer:
         if failed is not None:
             raise failed
 
-    async def _send_alone(self, batch: _Batch, outcome: Written) -> None:
+    async def _send_alone(self, batch: Batch, outcome: Written) -> None:
         """Send the rows of a refused batch one by one, so that one bad row does not hold up the others."""
         for statement, row in batch.rows:
             try:
-                await self._session.execute(_filled(statement, row))
+                await self._session.execute(filled(statement, row))
             except StoreUnavailable:
                 raise
             except StoreError as error:
@@ -347,17 +285,3 @@ class Writer:
                 outcome.refused.append(Refused(row.message, str(error)))
             else:
                 outcome.rows += 1
-
-    def _batches(self, partitions: Iterable[_Partition]) -> Iterable[_Batch]:
-        """Group rows that lie on the same replicas, so that whoever coordinates a batch owns all of it."""
-        open_batches: dict[Hashable, _Batch] = {}
-        for statement, ready in partitions:
-            group = self._session.replica_set(_filled(statement, ready[0]))
-            batch = open_batches.setdefault(group, _Batch())
-            for row in ready:
-                if not batch.takes(row):
-                    yield batch
-                    batch = open_batches[group] = _Batch()
-                batch.rows.append((statement, row))
-                batch.size += row.size
-        yield from open_batches.values()

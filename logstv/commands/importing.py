@@ -2,73 +2,98 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-from ingest.justlog import Imported, JustlogImport, files_of
+from ingest.import_pool import Plan, Work, carry_out, look
+from ingest.importing import Imported, Tree
+from ingest.justlog import JustlogTree
+from ingest.lines import Progress
 from logstv.commands.archive import opened
 from logstv.commands.up import cluster
 from logstv.errors import CommandError
 from logstv.lifecycle import run_until_stopped
+from logstv.progress import bytes_bar
 from logstv.settings import NodeSettings
-from store.horizon import Horizon
-from store.settings import StoreSettings
-from store.shapes import CHANNEL
-from store.writer import Writer
 
 app = typer.Typer(help="Take in what other programs have logged.", no_args_is_help=True, rich_markup_mode=None)
 
+Folder = Annotated[Path, typer.Argument(help="The folder that holds the files, at its top or below.")]
+Jobs = Annotated[
+    int | None, typer.Option(min=1, max=256, help="Processes that work side by side; default: as many as cores.")
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be done; nothing is stored.")]
+Again = Annotated[bool, typer.Option("--again", help="Also take in what was taken in before.")]
+ReportFile = Annotated[
+    Path | None,
+    typer.Option("--report", help="Where to write which lines could not be taken in, as JSON lines; default: beside "
+                 "what is remembered, in LOGSTV_DATA_DIR."),
+]  # fmt: skip
 
-@app.command(epilog="Example: logstv import justlog /var/lib/justlog/logs")
+
+@app.command(epilog="Example: logstv import justlog /var/lib/justlog/logs --dry-run")
 def justlog(
-    folder: Annotated[Path, typer.Argument(help="Holds {channel id}/{year}/{month}/{day}/channel.txt.")],
+    folder: Folder, jobs: Jobs = None, dry_run: DryRun = False, again: Again = False, report: ReportFile = None
 ) -> None:
     """Take in the days of channels that justlog wrote, plain or gzip; begun again, it goes on where it ended.
 
     Days older than the tables keep any go to the archive, newer ones to Cassandra; each is merged with what is there.
-    Files of users hold nothing that those of channels do not, and are left out.
+    Files of users hold nothing that those of channels do not, and are read for the days whose channel file is missing.
     """
-    files = list(files_of(folder))
-    if not files:
-        raise CommandError(f"{folder} holds no {{channel id}}/{{year}}/{{month}}/{{day}}/channel.txt, plain or gzip")
-    name = hashlib.blake2b(str(folder.resolve()).encode(), digest_size=8).hexdigest()
-    done = NodeSettings().data_dir / "imported" / f"justlog-{name}.txt"
-    console, outcome = Console(stderr=True), Imported()
-    with cluster() as settings:
-        columns = (TextColumn("Importing"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-        with Progress(*columns, console=console, transient=True) as progress:
-            task = progress.add_task("import", total=sum(file.path.stat().st_size for file in files))
-            run_until_stopped(_import(settings, folder, done, outcome, lambda count: progress.advance(task, count)))
-    _tell(console, outcome)
-    if outcome.failed:
+    _run("justlog", JustlogTree(folder.resolve()), folder, jobs, report, dry_run=dry_run, again=again)
+
+
+def _run(
+    kind: str, tree: Tree, folder: Path, jobs: int | None, report: Path | None, *, dry_run: bool, again: bool
+) -> None:
+    name = f"{kind}-{hashlib.blake2b(str(folder.resolve()).encode(), digest_size=8).hexdigest()}"
+    remembered = NodeSettings().data_dir / "imported"
+    console, works = Console(stderr=True), list[Work]()
+    report = report or remembered / f"{name}.unread.ndjson"
+    with cluster() as settings, bytes_bar("Looking" if dry_run else "Importing", console) as bar:
+        plan = Plan(
+            tree, settings, remembered / f"{name}.txt", report, jobs or os.cpu_count() or 1, dry=dry_run, again=again
+        )
+        run_until_stopped(_import(plan, works, bar.total, bar.advance))
+    if not works:
+        return
+    _tell(console, works[0].outcome, report, dry=dry_run)
+    if works[0].outcome.failed:
         raise typer.Exit(1)
 
 
-async def _import(
-    settings: StoreSettings, folder: Path, done: Path, outcome: Imported, progress: Callable[[int], None]
-) -> None:
-    async with opened(settings) as archive:
-        writer = await Writer.open(archive.session)
-        horizon_ms = await (await Horizon.open(archive.session)).of(CHANNEL)
-        work = JustlogImport(folder, done, archive, writer, horizon_ms, progress)
-        work.outcome = outcome
-        await work.run()
+async def _import(plan: Plan, works: list[Work], total: Callable[[float], None], progress: Progress) -> None:
+    async with opened(plan.settings) as archive:
+        await plan.tree.open(archive)
+        work = await asyncio.to_thread(look, plan)
+        if not (work.todo or work.outcome.before or work.outcome.failed):
+            raise CommandError(f"there is nothing to be taken in: {plan.tree.wanted}")
+        total(work.size)
+        works.append(work)
+    await carry_out(plan, work, progress)
 
 
-def _tell(console: Console, outcome: Imported) -> None:
+def _tell(console: Console, outcome: Imported, report: Path, *, dry: bool) -> None:
     def say(sentence: str) -> None:
         console.print(sentence, highlight=False, markup=False, soft_wrap=True)
 
-    say(f"{outcome.files:,} files: {outcome.archived:,} lines archived, {outcome.written:,} written to Cassandra.")
+    would = "would be " if dry else ""
+    say(f"{outcome.parts:,} days, or months of users: {outcome.archived:,} lines {would}archived, "
+        f"{outcome.written:,} {would}written to Cassandra.")  # fmt: skip
     if outcome.before:
-        say(f"{outcome.before:,} files were taken in before.")
+        say(f"{outcome.before:,} were taken in before.")
+    if outcome.nameless:
+        say(f"{outcome.nameless:,} lines are in the logs of their channels alone: whose they are is not known.")
     for reason, count in outcome.refused.most_common():
         say(f"{count:,} lines have no place: {reason}.")
+    if report.exists():
+        say(f"Which lines those are is in {report}.")
     for failure in outcome.failed:
         say(f"Not taken in: {failure}")

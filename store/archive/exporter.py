@@ -11,7 +11,7 @@ import hashlib
 import tempfile
 import time
 import zlib
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
@@ -21,9 +21,10 @@ from store.archive import format as archived
 from store.archive.files import Files, whole
 from store.archive.format import Encoded, Encoder
 from store.archive.index import ArchivedDay, ArchiveIndex
-from store.archive.lease import name_of
+from store.archive.lease import A_DAY, name_of
 from store.archive.objects import Place
 from store.archive.table import HEAD_BYTES
+from store.archive.told import Told
 from store.errors import ArchiveDamaged, ArchiveUnavailable, StoreError, StoreUnavailable
 from store.keys import MS_IN_DAY
 from store.lease import Lease, Leases
@@ -40,6 +41,11 @@ SETTLE_MS = 60_000
 """A note of late lines is looked at so long after it was written, so that no clock is so far behind."""
 
 _UNAVAILABLE_AT_MOST = 3
+_WAIT_SECONDS = 2 * A_DAY.ttl_seconds
+"""So long a day may be another's, who may have been killed, until who has lines for it gives up."""
+
+Line = Message | Told
+"""A line on its way to the archive, as it came."""
 
 Shown = Callable[[Message], Message | None]
 """From a message to what of it may be kept; None: nothing."""
@@ -128,20 +134,25 @@ class Exporter:
         ripe = {day: noted for day, noted in late.items() if day < closed_ms and noted // 1000 <= now_ms - SETTLE_MS}
         return {Place(channel_id, day): ripe.get(day) for day in sorted(there - known | ripe.keys())}
 
-    async def merge(self, place: Place, pieces: AsyncIterator[list[Message]]) -> int:
+    async def merge(self, place: Place, pieces: AsyncIterator[Sequence[Line]]) -> int:
         """Export a day with further lines, in order; give how many lines it has.
 
         Raises:
             ArchiveError: it cannot be; what the archive has of it is damaged.
             StoreUnavailable: Cassandra or the archive cannot answer, or another exports the day now.
         """
-        async with self._leases.held(name_of(place)) as lease:
-            if lease is None:
+        waited = 0
+        while True:
+            async with self._leases.held(name_of(place)) as lease:
+                if lease is not None:
+                    return await self.export(place, lease, pieces)
+            if waited >= _WAIT_SECONDS:
                 raise StoreUnavailable(f"{place} is being exported by another; begin again in a moment")
-            return await self.export(place, lease, pieces)
+            await asyncio.sleep(1)
+            waited += 1
 
     async def export(
-        self, place: Place, lease: Lease | None = None, more: AsyncIterator[list[Message]] | None = None
+        self, place: Place, lease: Lease | None = None, more: AsyncIterator[Sequence[Line]] | None = None
     ) -> int:
         """Export a day, merged with what the archive has of it; give how many lines it has.
 
@@ -226,24 +237,30 @@ class Exporter:
             outcome.lines += lines
 
     async def _merged(
-        self, place: Place, more: AsyncIterator[list[Message]] | None, body: BinaryIO, out: OptedOut
+        self, place: Place, more: AsyncIterator[Sequence[Line]] | None, body: BinaryIO, out: OptedOut
     ) -> Encoded:
         """Encode what Cassandra and the archive have of a day; what the archive should have and has not is missed."""
         day = Log(CHANNEL, (place.channel_id,), place.day_ms, place.day_ms + MS_IN_DAY, newest_first=False)
-        sources = [self._reader.stream(day)] if more is None else [more, self._reader.stream(day)]
+
+        async def encoded_of(*sources: AsyncIterator[Sequence[Line]]) -> Encoded:
+            return await self._encode(place, _shown(place, merged(sources, descending=False), out), body)
+
+        def read() -> list[AsyncIterator[Sequence[Line]]]:
+            return [self._reader.stream(day)]
+
+        sources = read() if more is None else [more, *read()]
         self._files.forget(place)
         if await self._files.objects.size(place) is not None:
-            stored = self._files.messages(place, whole)
             try:
-                return await self._encode(place, _shown(merged([*sources, stored], descending=False), out), body)
+                return await encoded_of(*sources, self._files.messages(place, whole))
             except ArchiveDamaged as error:
                 if more is not None:
                     raise
                 log.warning("archive.damaged", day=str(place), reason=str(error))
                 body.seek(0)
                 body.truncate()
-                sources = [self._reader.stream(day)]
-        encoded = await self._encode(place, _shown(merged(sources, descending=False), out), body)
+                sources = read()
+        encoded = await encoded_of(*sources)
         recorded = await self._index.day(place)
         if recorded is not None and encoded.table.lines < recorded.lines:
             raise ArchiveDamaged(
@@ -264,11 +281,11 @@ class Exporter:
         await self._optouts.refresh()
         return self._optouts.now()
 
-    async def _encode(self, place: Place, pieces: AsyncIterator[list[Message]], body: BinaryIO) -> Encoded:
+    async def _encode(self, place: Place, pieces: AsyncIterator[Sequence[Line]], body: BinaryIO) -> Encoded:
         encoder = Encoder(body, place.channel_id, self._block_bytes)
         try:
             async for piece in pieces:
-                await asyncio.to_thread(encoder.add, piece)
+                await asyncio.to_thread(encoder.add, map(_told, piece))
             return await asyncio.to_thread(encoder.finish)
         except OSError as error:
             raise ArchiveUnavailable(
@@ -288,10 +305,15 @@ class Exporter:
             raise ArchiveDamaged(f"what was stored of {place} is not what comes back; it is exported again")
 
 
-async def _shown(pieces: AsyncIterator[list[Message]], out: OptedOut) -> AsyncIterator[list[Message]]:
-    """Yield what may be kept of messages."""
+async def _shown(place: Place, pieces: AsyncIterator[Sequence[Line]], out: OptedOut) -> AsyncIterator[Sequence[Line]]:
+    """Yield what may be kept of lines."""
     async for piece in pieces:
-        yield [stays for message in piece if (stays := out.shown(message)) is not None] if out else piece
+        kept = [_told(line).shown(place.channel_id, out) for line in piece] if out else piece
+        yield [line for line in kept if line is not None]
+
+
+def _told(line: Line) -> Told:
+    return line if isinstance(line, Told) else Told.of(line)
 
 
 async def read_back(files: Files, place: Place) -> tuple[int, bytes, int]:

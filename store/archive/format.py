@@ -10,11 +10,12 @@ import hashlib
 import zlib
 from array import array
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import BinaryIO
 
 from store.archive import table
 from store.archive.table import Block, Table
+from store.archive.told import Told, read
 from store.errors import ArchiveDamaged, ArchiveError
 from store.keys import Position
 from store.message import Message
@@ -71,26 +72,29 @@ class Encoder:
         self._blocks: list[Block] = []
         self._users: dict[int, array[int]] = {}
         self._odd: dict[int, tuple[int, int]] = {}
-        self._last: Position | None = None
+        self._last = (-1, -1)
         self.lines = 0
 
-    def add(self, messages: Iterable[Message]) -> None:
-        """Add messages that lie beyond all before."""
-        for message in messages:
-            position = message.position
-            assert self._last is None or self._last < position
-            self._last = position
-            line = message.line
-            if _told_place(parsed(line, self._channel_id)) != position:
-                self._odd[self.lines] = position
+    def add(self, lines: Iterable[Told]) -> None:
+        """Add lines that lie beyond all before."""
+        for told in lines:
+            place = told[:2]
+            assert self._last < place
+            self._last = place
+            if not told.tells_place and _place_of(told.line, self._channel_id) != told.position:
+                self._odd[self.lines] = told.position
             if not self._pending_lines:
-                self._times[0] = position.sent_ms
-            self._times[1] = position.sent_ms
-            self._pending += line.encode("utf-8", "surrogateescape") + b"\n"
+                self._times[0] = told.sent_ms
+            self._times[1] = told.sent_ms
+            self._pending += told.line
+            self._pending += b"\n"
             self._pending_lines += 1
             self.lines += 1
-            for user in message.users:
-                self._users.setdefault(user, array("I")).append(len(self._blocks))
+            for user in told.users:
+                blocks = self._users.get(user)
+                if blocks is None:
+                    blocks = self._users[user] = array("I")
+                blocks.append(len(self._blocks))
             if len(self._pending) >= self._block_bytes:
                 self._end_block()
 
@@ -147,11 +151,6 @@ def chunks(encoded: Encoded, body: BinaryIO) -> Iterator[bytes]:
         yield piece
 
 
-def parsed(line: str, channel_id: int) -> Message:
-    """Give the message that a line of a channel's archived day tells of itself."""
-    return Message.parse(line, channel_id=channel_id)
-
-
 def decoded(head: Table, number: int, piece: bytes, channel_id: int) -> list[Message]:
     """Give the messages of a block.
 
@@ -168,14 +167,8 @@ def decoded(head: Table, number: int, piece: bytes, channel_id: int) -> list[Mes
     lines = text_of(block, piece).split(b"\n")
     if len(lines) != block.lines + 1 or lines[-1]:
         raise ArchiveDamaged(f"block {number} does not hold the lines that it should")
-    found = []
-    for at, line in enumerate(lines[:-1], block.first_line):
-        message = parsed(line.decode("utf-8", "surrogateescape"), channel_id)
-        if at in head.odd:
-            sent_ms, low = head.odd[at]
-            message = replace(message, sent_ms=sent_ms, key_low=low)
-        found.append(message)
-    return found
+    odd = {at: Position(*place) for at, place in head.odd.items()}
+    return [read(line, channel_id, odd.get(at)) for at, line in enumerate(lines[:-1], block.first_line)]
 
 
 def check(block: Block, piece: bytes) -> None:
@@ -204,5 +197,7 @@ def text_of(block: Block, piece: bytes) -> bytes:
     return text
 
 
-def _told_place(message: Message) -> Position | None:
+def _place_of(line: bytes, channel_id: int) -> Position | None:
+    """Give the place that a line tells of itself."""
+    message = read(line, channel_id)
     return None if message.sent_ms is None else message.position

@@ -5,24 +5,22 @@ All of it but the late days can be made again from the files; their format is `s
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cassandra.query import PreparedStatement
+from cassandra.query import BoundStatement, PreparedStatement
 
 from store.archive.format import Encoded, UserLines
 from store.archive.objects import Place
 from store.archive.table import packed_numbers, unpacked_numbers
+from store.batches import send_all
 from store.keys import Width
-from store.rows import unix_ms
+from store.rows import bigint, int32, unix_ms
 from store.session import Rows, Session
 
 _FIRST_ASKED, _MOST_ASKED = 8, 512
-_AT_ONCE = 64
-"""Writes under way together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,15 +168,17 @@ class ArchiveIndex:
             StoreUnavailable: Cassandra cannot answer; recording it again is right.
         """
         month = Width.MONTH.start(day.place.day_ms)
-        place = (day.place.channel_id, day.place.day_ms)
-        pending: list[tuple[str, tuple[object, ...]]] = []
-        for user, lines in users.items():
-            blocks = packed_numbers(lines.blocks)
-            pending.append(("write_user", (user, month, *place, lines.lines, blocks, day.generation)))
-            pending.append(("write_month", (user, month, place[0])))
-        for at in range(0, len(pending), _AT_ONCE):
-            await asyncio.gather(*(self._ask(name, *values) for name, values in pending[at : at + _AT_ONCE]))
-        await self._ask("write_day", *place, day.lines, day.size, day.digest, day.generation, self._clock_ms())
+        await send_all(self._session, self._user_rows(day, users, month))
+        await self._ask(
+            "write_day",
+            day.place.channel_id,
+            day.place.day_ms,
+            day.lines,
+            day.size,
+            day.digest,
+            day.generation,
+            self._clock_ms(),
+        )
         for user in gone:
             await self._forget_user(user, month, day.place)
 
@@ -220,6 +220,19 @@ class ArchiveIndex:
             StoreUnavailable: Cassandra cannot answer; saying it again is right.
         """
         await self._ask("settle", noted, place.channel_id, place.day_ms)
+
+    def _user_rows(self, day: ArchivedDay, users: Mapping[int, UserLines], month: int) -> Iterator[BoundStatement]:
+        """Yield the rows that say where users' lines are, of which a busy day has tens of thousands."""
+        packed_month, channel_id = bigint(month), bigint(day.place.channel_id)
+        place = [packed_month, channel_id, bigint(day.place.day_ms)]
+        for user, lines in users.items():
+            user_id = bigint(user)
+            row = BoundStatement(self._prepared["write_user"])
+            row.values = [user_id, *place, int32(lines.lines), packed_numbers(lines.blocks), day.generation]
+            yield row
+            row = BoundStatement(self._prepared["write_month"])
+            row.values = [user_id, packed_month, channel_id]
+            yield row
 
     async def _forget_user(self, user: int, month: int, place: Place) -> None:
         await self._ask("forget_user", user, month, place.channel_id, place.day_ms)

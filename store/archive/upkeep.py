@@ -18,6 +18,7 @@ from store.archive.format import Encoder, UserLines
 from store.archive.index import ArchivedDay, ArchiveIndex
 from store.archive.objects import Place
 from store.archive.table import Table
+from store.archive.told import Told
 from store.errors import ArchiveDamaged, ArchiveError, LineError
 from store.keys import MS_IN_DAY
 from store.message import Message
@@ -137,7 +138,7 @@ def _encoded(packed: bytes, place: Place, body: io.BufferedRandom) -> archived.E
     if strays:
         raise ArchiveError(f"{place.path} holds {strays:,} lines that have no place on that day; it was left as it is")
     encoder = Encoder(body, place.channel_id)
-    encoder.add(messages[order] for order in sorted(messages))
+    encoder.add(Told.of(messages[order]) for order in sorted(messages))
     return encoder.finish()
 
 

@@ -1,42 +1,22 @@
 from __future__ import annotations
 
+import asyncio
 import gzip
-import time
 from pathlib import Path
 
+import orjson
 import pytest
 from support import lines
+from support.imports import DAY_MS, RECENT_MS, imported, log_of, put_day, put_user, said
 
-from ingest.justlog import JustlogImport, files_of
+from ingest.import_pool import Plan, carry_out, look
+from ingest.justlog import JustlogTree
 from store.archive.archive import Archive
-from store.archive.files import Files
-from store.archive.objects import Objects
-from store.archive.reader import ArchiveReader
+from store.archive.lease import name_of
+from store.archive.objects import Objects, Place
 from store.keys import MS_IN_DAY
 from store.optouts import Kind, Way
-from store.reader import Log
 from store.shapes import CHANNEL, CHANNEL_USER, USER
-from store.tiers import TieredReader
-from store.writer import Writer
-
-DAY_MS = lines.EVENING_MS // MS_IN_DAY * MS_IN_DAY
-RECENT_MS = time.time_ns() // 1_000_000 // MS_IN_DAY * MS_IN_DAY - 5 * MS_IN_DAY
-
-
-def said(start_ms: int, count: int, first: int) -> list[str]:
-    return [
-        lines.privmsg(f"line {first + at}", number=first + at, sent_ms=start_ms + at * 1000, user_id=501 + at % 2)
-        for at in range(count)
-    ]
-
-
-def put(folder: Path, start_ms: int, text: list[str], *, packed: bool = False) -> Path:
-    date = time.gmtime(start_ms // 1000)
-    path = folder / f"9001/{date.tm_year}/{date.tm_mon}/{date.tm_mday}" / f"channel.txt{'.gz' if packed else ''}"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    body = "".join(line + "\n" for line in text).encode()
-    path.write_bytes(gzip.compress(body) if packed else body)
-    return path
 
 
 @pytest.fixture
@@ -44,75 +24,169 @@ async def archive(store) -> Archive:
     return await Archive.open(store.session, store.session.settings, objects=Objects.in_memory())
 
 
-async def imported(store, archive, tree: Path, done: Path):
-    writer = await Writer.open(store.session)
-    horizon = await store.reader._horizon.of(CHANNEL)
-    return await JustlogImport(tree, done, archive, writer, horizon).run()
+@pytest.fixture
+def tree(tmp_path) -> Path:
+    return tmp_path / "logs"
 
 
-async def read(store, archive, shape, key) -> list[str]:
-    cold = ArchiveReader(Files(archive.files.objects), archive.index)
-    reader = TieredReader(store.reader.hot, cold, store.reader._horizon)
-    log = Log(shape, key, newest_first=False)
-    return [message.line async for piece in reader.stream(log) for message in piece]
-
-
-async def test_a_tree_is_taken_in_once_and_goes_on_where_it_ended(store, archive, tmp_path):
-    tree, done = tmp_path / "logs", tmp_path / "data" / "done"
+async def test_a_tree_is_taken_in_once_and_goes_on_where_it_ended(store, archive, tree, tmp_path):
+    done = tmp_path / "data" / "done"
     old, more, recent = said(DAY_MS, 40, 0), said(DAY_MS + 30_000_000, 20, 100), said(RECENT_MS, 10, 200)
-    put(tree, DAY_MS, [*old[::-1], "PING :no chat"], packed=True)
-    put(tree, DAY_MS, more + old[:5])
-    put(tree, RECENT_MS, recent, packed=True)
+    put_day(tree, DAY_MS, [*old[::-1], "PING :no chat"], packed=True)
+    put_day(tree, DAY_MS, more + old[:5])
+    put_day(tree, RECENT_MS, recent, packed=True)
     # A line of the next day, as where clocks were not in UTC.
     stray = said(DAY_MS + MS_IN_DAY, 1, 300)
-    put(tree, DAY_MS - MS_IN_DAY, stray)
-    (tree / "9001/2026/3/501.txt").write_text(old[0])
-    assert len(list(files_of(tree))) == 4
-    outcome = await imported(store, archive, tree, done)
-    assert (outcome.files, outcome.written, outcome.failed) == (4, 10, [])
-    assert outcome.archived == 40 + 25 + 1
+    put_day(tree, DAY_MS - MS_IN_DAY, stray)
+    outcome = await imported(store, archive, JustlogTree(tree), done)
+    assert (outcome.parts, outcome.written, outcome.failed) == (3, 10, [])
+    assert outcome.archived == 60 + 1
+    assert sum(outcome.refused.values()) == 1
     everything = [*old, *more, *stray, *recent]
-    assert await read(store, archive, CHANNEL, (9001,)) == everything
-    assert await read(store, archive, CHANNEL_USER, (9001, 501)) == [x for x in everything if "user-id=501" in x]
-    assert await read(store, archive, USER, (502,)) == [x for x in everything if "user-id=502" in x]
+    assert await log_of(store, archive, CHANNEL, (9001,)) == everything
+    assert await log_of(store, archive, CHANNEL_USER, (9001, 501)) == [x for x in everything if "user-id=501" in x]
+    assert await log_of(store, archive, USER, (502,)) == [x for x in everything if "user-id=502" in x]
     assert [name.login for name in await store.directory.logins_of(501)] == ["ada_lift"]
     assert [channel.login for channel in await store.directory.channels()] == ["moonbase"]
-    again = await imported(store, archive, tree, done)
-    assert (again.files, again.before, again.archived) == (0, 4, 0)
-    put(tree, DAY_MS, [*more, *said(DAY_MS + 60_000_000, 1, 400)])
-    again = await imported(store, archive, tree, done)
-    assert (again.files, again.before, again.archived) == (1, 3, 21)
-    assert len(await read(store, archive, CHANNEL, (9001,))) == len(everything) + 1
+    again = await imported(store, archive, JustlogTree(tree), done)
+    assert (again.parts, again.before, again.archived) == (0, 3, 0)
+    put_day(tree, DAY_MS, [*more, *said(DAY_MS + 60_000_000, 1, 400)])
+    again = await imported(store, archive, JustlogTree(tree), done)
+    assert (again.parts, again.before, again.archived) == (1, 2, 61)
+    assert len(await log_of(store, archive, CHANNEL, (9001,))) == len(everything) + 1
+    assert (await imported(store, archive, JustlogTree(tree), done, again=True)).before == 0
 
 
-async def test_a_damaged_file_is_named_and_the_others_are_taken_in(store, archive, tmp_path):
-    tree, done = tmp_path / "logs", tmp_path / "done"
-    path = put(tree, DAY_MS, said(DAY_MS, 40, 0), packed=True)
+async def test_users_files_are_read_for_days_without_a_channels_file(store, archive, tree, tmp_path):
+    both = said(DAY_MS, 6, 0), said(DAY_MS + 3 * MS_IN_DAY, 7, 50)
+    gift = lines.gift(number=90, sent_ms=DAY_MS + 3 * MS_IN_DAY + 90_000)
+    put_day(tree, DAY_MS, both[0][:5])
+    for user in (501, 502):
+        mine = [line for day in both for line in day if f"user-id={user}" in line]
+        put_user(tree, DAY_MS, user, [*mine, gift], packed=user == 502)
+    put_user(tree, DAY_MS, "", [lines.clearchat(None, sent_ms=DAY_MS + 3 * MS_IN_DAY + 91_000)])
+    outcome = await imported(store, archive, JustlogTree(tree), tmp_path / "done")
+    assert (outcome.parts, outcome.failed) == (2, [])
+    found = await log_of(store, archive, CHANNEL, (9001,))
+    assert found[:-2] == [*both[0][:5], *both[1]]
+    assert found[-2] == gift
+    assert "CLEARCHAT" in found[-1]
+    assert gift in await log_of(store, archive, USER, (502,))
+    assert len(JustlogTree(tree).parts()[1].files) == 3
+
+
+async def test_a_month_whose_days_are_all_there_has_no_need_of_users_files(tree):
+    for day in range(31):
+        put_day(tree, DAY_MS + day * MS_IN_DAY, [])
+    put_user(tree, DAY_MS, 501, said(DAY_MS, 1, 0))
+    assert len(JustlogTree(tree).parts()) == 31
+
+
+async def test_what_is_taken_in_comes_out_byte_for_byte_and_can_be_taken_in_again(store, archive, tree, tmp_path):
+    odd = [
+        lines.privmsg("caf\udce9 \x01", number=1, sent_ms=DAY_MS + 1),
+        lines.privmsg("odd order", number=2, sent_ms=DAY_MS + 2).replace("@", "@zz=1;", 1),
+        *[lines.without(lines.privmsg("twice", sent_ms=DAY_MS + 3000), "id")] * 2,
+        lines.gift(number=4, sent_ms=DAY_MS + 4000),
+        lines.clearchat(sent_ms=DAY_MS + 5000),
+        lines.clearmsg("x", sent_ms=DAY_MS + 6000),
+        lines.privmsg("\x01ACTION waves\x01", number=7, sent_ms=DAY_MS + MS_IN_DAY - 1),
+    ]
+    recent = said(RECENT_MS, 10, 200)
+    put_day(tree, DAY_MS, odd, packed=True)
+    put_day(tree, RECENT_MS, recent)
+    assert (await imported(store, archive, JustlogTree(tree), tmp_path / "done")).refused == {}
+    await archive.run()
+    again = tmp_path / "again"
+    async for place in archive.files.objects.places():
+        path = again / place.path
+        path.parent.mkdir(parents=True)
+        path.write_bytes(b"".join([piece async for piece in archive.files.objects.pieces(place)]))
+    text = {day: gzip.decompress((again / Place(9001, day).path).read_bytes()) for day in (DAY_MS, RECENT_MS)}
+    assert text[DAY_MS] == "".join(f"{line}\n" for line in odd).encode("utf-8", "surrogateescape")
+    assert text[RECENT_MS] == "".join(f"{line}\n" for line in recent).encode()
+    # What the archive is made of is a directory of justlog.
+    other = await Archive.open(store.session, store.session.settings, objects=Objects.in_memory())
+    outcome = await imported(store, other, JustlogTree(again), tmp_path / "other")
+    assert (outcome.archived, outcome.written, outcome.refused) == (len(odd), len(recent), {})
+    place = Place(9001, DAY_MS)
+    assert [x async for x in other.files.objects.pieces(place)] == [
+        x async for x in archive.files.objects.pieces(place)
+    ]
+
+
+async def test_a_damaged_file_is_named_and_the_others_are_taken_in(store, archive, tree, tmp_path):
+    done = tmp_path / "done"
+    path = put_day(tree, DAY_MS, said(DAY_MS, 40, 0), packed=True)
     path.write_bytes(path.read_bytes()[:-30])
-    put(tree, DAY_MS + MS_IN_DAY, said(DAY_MS + MS_IN_DAY, 5, 50))
-    outcome = await imported(store, archive, tree, done)
-    assert outcome.files == 1
+    put_day(tree, DAY_MS + MS_IN_DAY, said(DAY_MS + MS_IN_DAY, 5, 50))
+    outcome = await imported(store, archive, JustlogTree(tree), done)
+    assert outcome.parts == 1
     assert [str(path) in failure for failure in outcome.failed] == [True]
-    put(tree, DAY_MS, said(DAY_MS, 40, 0), packed=True)
-    assert (await imported(store, archive, tree, done)).failed == []
-    assert len(await read(store, archive, CHANNEL, (9001,))) == 45
+    put_day(tree, DAY_MS, said(DAY_MS, 40, 0), packed=True)
+    assert (await imported(store, archive, JustlogTree(tree), done)).failed == []
+    assert len(await log_of(store, archive, CHANNEL, (9001,))) == 45
 
 
-async def test_who_has_opted_out_is_not_taken_in(store, archive, tmp_path):
-    tree = tmp_path / "logs"
-    put(tree, DAY_MS, said(DAY_MS, 10, 0))
-    put(tree, RECENT_MS, said(RECENT_MS, 10, 50))
+async def test_who_has_opted_out_is_neither_taken_in_nor_reported(store, archive, tree, tmp_path):
+    put_day(tree, DAY_MS, said(DAY_MS, 10, 0))
+    put_day(tree, RECENT_MS, said(RECENT_MS, 10, 50))
     await archive.optouts.add(Kind.USER, [501], Way.ADMIN)
-    outcome = await imported(store, archive, tree, tmp_path / "done")
+    outcome = await imported(store, archive, JustlogTree(tree), tmp_path / "done", report=tmp_path / "report")
     assert (outcome.archived, outcome.written) == (5, 5)
     assert outcome.refused == {"its author, or its channel, has opted out": 10}
-    assert not any("user-id=501" in line for line in await read(store, archive, CHANNEL, (9001,)))
+    assert not any("user-id=501" in line for line in await log_of(store, archive, CHANNEL, (9001,)))
+    assert not (tmp_path / "report").exists()
 
 
-async def test_lines_without_a_place_are_counted(store, archive, tmp_path):
-    tree = tmp_path / "logs"
-    timeless = lines.without(lines.privmsg("when?"), "tmi-sent-ts")
-    put(tree, DAY_MS, [timeless, *said(DAY_MS, 2, 0)])
-    outcome = await imported(store, archive, tree, tmp_path / "done")
+async def test_lines_without_a_place_are_counted_and_reported(store, archive, tree, tmp_path):
+    timeless, report = lines.without(lines.privmsg("when?"), "tmi-sent-ts"), tmp_path / "report"
+    path = put_day(tree, DAY_MS, [timeless, "caf\udce9", *said(DAY_MS, 2, 0), "x" * 20_000])
+    outcome = await imported(store, archive, JustlogTree(tree), tmp_path / "done", report=report)
     assert outcome.archived == 2
-    assert [(count, "tmi-sent-ts" in reason) for reason, count in outcome.refused.items()] == [(1, True)]
+    assert sum(outcome.refused.values()) == 3
+    told = [orjson.loads(line) for line in report.read_text().splitlines()]
+    assert [(each["file"], each["line"]) for each in told] == [(str(path), timeless), (str(path), "caf\\xe9")]
+    assert "tmi-sent-ts" in told[0]["reason"]
+
+
+async def test_a_dry_run_stores_nothing(store, archive, tree, tmp_path):
+    put_day(tree, DAY_MS, [*said(DAY_MS, 7, 0), "no line"])
+    put_day(tree, RECENT_MS, said(RECENT_MS, 3, 50))
+    done, report = tmp_path / "done", tmp_path / "report"
+    outcome = await imported(store, archive, JustlogTree(tree), done, dry=True, report=report)
+    assert (outcome.parts, outcome.archived, outcome.written) == (2, 7, 3)
+    assert report.exists()
+    assert not done.exists()
+    assert await log_of(store, archive, CHANNEL, (9001,)) == []
+    assert await store.directory.channels() == []
+    assert [place async for place in archive.files.objects.places()] == []
+
+
+async def test_several_processes_share_the_days(store, tree, tmp_path):
+    settings = store.session.settings.model_copy(update={"archive_url": (tmp_path / "archive").as_uri()})
+    everything: list[str] = []
+    for day in range(5):
+        # Each file ends with lines of the next day, which another process takes in at the same time.
+        text = said(DAY_MS + day * MS_IN_DAY + MS_IN_DAY - 20_000, 40, 100 * day)
+        everything += text
+        put_day(tree, DAY_MS + day * MS_IN_DAY, text, packed=day % 2 == 0)
+    read: list[int] = []
+    plan = Plan(JustlogTree(tree), settings, tmp_path / "done", jobs=2)
+    outcome = await carry_out(plan, work := look(plan), read.append)
+    assert (outcome.parts, outcome.archived, outcome.failed) == (5, 200, [])
+    assert sum(read) == work.size
+    archive = await Archive.open(store.session, settings)
+    assert await log_of(store, archive, CHANNEL, (9001,)) == everything
+    assert [name.login for name in await store.directory.logins_of(502)] == ["ada_lift"]
+    assert (await carry_out(plan, look(plan), read.append)).before == 5
+
+
+async def test_a_lease_that_another_holds_is_waited_for(store, archive, tree, tmp_path):
+    put_day(tree, DAY_MS, said(DAY_MS, 3, 0))
+    async with archive.exporter._leases.held(name_of(Place(9001, DAY_MS))):
+        other = await Archive.open(store.session, store.session.settings, objects=archive.files.objects)
+        work = asyncio.create_task(imported(store, other, JustlogTree(tree), tmp_path / "done"))
+        done, _ = await asyncio.wait({work}, timeout=0.5)
+        assert not done
+    assert (await work).archived == 3

@@ -37,7 +37,7 @@ async def test_of_a_file_that_ends_too_early_every_whole_line_is_taken(tmp_path,
     assert len(got) > 1000
     assert [Message.parse(line).text for line in got] == [f"{n}" * 20 for n in range(len(got))]
     assert f"{path} cannot be read further" in sentence
-    assert f"{len(got):,} chat lines" in sentence
+    assert f"{len(got):,} lines" in sentence
 
 
 @pytest.mark.parametrize("place", range(1, 10))

@@ -7,13 +7,14 @@ from cassandra.query import BatchStatement
 from support import lines
 from support.recording import recorded
 
+from store.batches import MOST_BYTES, MOST_ROWS
 from store.errors import StoreUnavailable
 from store.keys import MS_IN_DAY, Width
 from store.message import Message
 from store.reader import Log
 from store.retention import Retention
 from store.shapes import CHANNEL, CHANNEL_USER, SHAPES, USER
-from store.writer import MOST_BYTES, MOST_ROWS, Writer
+from store.writer import Writer
 
 
 def parsed(*given: str) -> list[Message]:

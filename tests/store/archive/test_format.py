@@ -18,6 +18,7 @@ from store.archive.files import Files, whole
 from store.archive.format import Encoder
 from store.archive.objects import Objects, Place
 from store.archive.settings import ArchiveSettings
+from store.archive.told import Told
 from store.errors import ArchiveDamaged, ArchiveError, ArchiveUnavailable, SettingsError
 from store.keys import MS_IN_DAY
 from store.message import Message
@@ -47,7 +48,7 @@ def encode(messages: list[Message], block_bytes: int = 4000) -> tuple[archived.E
     with tempfile.TemporaryFile() as body:
         encoder = Encoder(body, lines.CHANNEL_ID, block_bytes)
         for at in range(0, len(messages), 7):
-            encoder.add(messages[at : at + 7])
+            encoder.add(map(Told.of, messages[at : at + 7]))
         encoded = encoder.finish()
         return encoded, b"".join(archived.chunks(encoded, body))
 
