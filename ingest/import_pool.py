@@ -36,7 +36,7 @@ class Plan:
     """What is to be done.
 
     Attributes:
-        tree: what is taken in; opened.
+        tree: what is taken in.
         settings: where it goes.
         done: the file that remembers what was taken in.
         report: the file that tells of lines that could not be taken in; None: nobody wants to know.
@@ -69,11 +69,16 @@ class Work:
     outcome: Imported
 
 
-def look(plan: Plan) -> Work:
-    """See what is to be taken in: what was before, and has not changed, is not."""
+async def look(plan: Plan, archive: Archive) -> Work:
+    """See what is to be taken in: what was before, and has not changed, is not.
+
+    Raises:
+        StoreUnavailable: Cassandra cannot answer.
+    """
+    await plan.tree.open(archive)
     known = set(plan.done.read_text().splitlines()) if plan.done.exists() and not plan.again else set()
     todo, outcome = [], Imported()
-    for part in plan.tree.parts():
+    for part in await plan.tree.parts():
         if part.state in known:
             outcome.before += 1
         else:
@@ -105,6 +110,7 @@ async def carry_out(plan: Plan, work: Work, progress: Progress, archive: Archive
 
 async def _alone(plan: Plan, work: Work, progress: Progress, archive: Archive | None) -> None:
     async with _opened(plan.settings) if archive is None else contextlib.nullcontext(archive) as there:
+        await plan.tree.open(there)
         importer = await Importer.open(plan.tree, there, report=Report(plan.report), progress=progress, dry=plan.dry)
         for part in work.todo:
             outcome, settled = await importer.take(part)
@@ -164,6 +170,7 @@ class _Process:
 
         async def open_() -> Importer:
             archive = await Archive.open(await Session.open(plan.settings), plan.settings)
+            await plan.tree.open(archive)
             return await Importer.open(plan.tree, archive, report=Report(plan.report), progress=progress, dry=plan.dry)
 
         self.importer = self.run(open_())

@@ -85,11 +85,15 @@ class Tree(Protocol):
     """The files of a program; goes to other processes as it is."""
 
     async def open(self, archive: Archive) -> None:
-        """Look at the store that lines will go to, if that has to be known."""
+        """Look at the store that lines will go to, if that has to be known; before anything else is asked."""
         ...
 
-    def parts(self) -> list[Part]:
-        """Give what there is to be taken in, in order."""
+    async def parts(self) -> list[Part]:
+        """Give what there is to be taken in, in order.
+
+        Raises:
+            StoreUnavailable: Cassandra cannot answer.
+        """
         ...
 
     @property

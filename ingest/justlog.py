@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import calendar
 import datetime as dt
 import os
@@ -58,8 +59,11 @@ class JustlogTree:
         """Nothing is."""
         return []
 
-    def parts(self) -> list[Part]:
+    async def parts(self) -> list[Part]:
         """Give the days, and the months of users of which days are missing, by path."""
+        return await asyncio.to_thread(self._parts)
+
+    def _parts(self) -> list[Part]:
         months: dict[tuple[str, int, int, int], Found] = defaultdict(Found)
         for path, name in files_below(self.folder):
             if of_day := _DAY.fullmatch(name):

@@ -91,8 +91,33 @@ def _inflated(raw: BinaryIO) -> _Stream:
     if start.startswith(_GZIP):
         return gzip.GzipFile(fileobj=raw)
     if start == _ZSTD:
-        return cast("_Stream", zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True))
+        return _Zstd(raw)
     return cast("_Stream", raw)
+
+
+class _Zstd:
+    """Inflates frames of zstd; the library's own reader takes one that ends too early for a whole one."""
+
+    def __init__(self, raw: BinaryIO) -> None:
+        self._raw = raw
+        self._frame = zstandard.ZstdDecompressor().decompressobj()
+        self._begun = False
+        self._rest = b""
+
+    def read1(self, _size: int = -1, /) -> bytes:
+        """Give what is there."""
+        found = b""
+        while not found:
+            piece, self._rest = self._rest or self._raw.read(_PIECE_BYTES), b""
+            if not piece:
+                if self._begun:
+                    raise EOFError("it ends before its zstd frame does")
+                return b""
+            found, self._begun = self._frame.decompress(piece), True
+            if self._frame.eof:
+                self._rest, self._begun = self._frame.unused_data, False
+                self._frame = zstandard.ZstdDecompressor().decompressobj()
+        return found
 
 
 def damaged(path: Path, error: Exception, count: int) -> ReplayError:

@@ -191,6 +191,9 @@ def identity(command: str, columns: Columns, line: str, occurrence: int) -> str:
         return f"CLEARMSG|{columns['channel_id']}|{tags.find(extra, 'target-msg-id')}|{columns['text']}"
     if own := tags.find(extra, "id"):
         return f"id|{own.lower()}"
+    if tags.find(extra, tags.SOURCE):
+        # Who it was may be learnt when the line is stored already.
+        line = line.replace(f";user-id={columns.get('author_id')}", "", 1)
     return f"{line}\n{occurrence}" if occurrence else line
 
 

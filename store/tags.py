@@ -24,6 +24,9 @@ ACTION_SHIFT = 60
 OF_RECENT_MESSAGES = ("historical", "rm-received-ts", "rm-deleted")
 """What a recent-messages service puts into lines, and Twitch never does."""
 
+SOURCE = "logstv/source"
+"""The tag, ours, of a line that was made of something else than a line of Twitch: of what."""
+
 _LONGEST_NUMBER = 18
 """Digits; every such number fits a bigint."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import os
 from collections.abc import Callable
@@ -15,7 +14,9 @@ from rich.console import Console
 from ingest.import_pool import Plan, Work, carry_out, look
 from ingest.importing import Imported, Tree
 from ingest.justlog import JustlogTree
+from ingest.known_ids import read_ids
 from ingest.lines import Progress
+from ingest.overrustle import OverrustleTree
 from logstv.commands.archive import opened
 from logstv.commands.up import cluster
 from logstv.errors import CommandError
@@ -50,6 +51,27 @@ def justlog(
     _run("justlog", JustlogTree(folder.resolve()), folder, jobs, report, dry_run=dry_run, again=again)
 
 
+@app.command(epilog="Example: logstv import overrustle /srv/logs --ids ids.txt")
+def overrustle(
+    folder: Folder,
+    ids: Annotated[
+        Path | None, typer.Option("--ids", help="A file with a login and Twitch's number a line, as `forsen 22484632`.")
+    ] = None,
+    jobs: Jobs = None,
+    dry_run: DryRun = False,
+    again: Again = False,
+    report: ReportFile = None,
+) -> None:
+    """Take in the text logs of OverRustleLogs, plain, gzip or zstd; begun again, it goes on where it ended.
+
+    They say when, to the second, who, by login, and what; that is kept, and nothing is made up. Ids are those that
+    --ids names, or that our own logs saw with the login before and after. A channel whose id is not known is left out
+    and named; lines of a user whose id is not known stand in the channel's log alone, until they are taken in --again.
+    """
+    tree = OverrustleTree(folder.resolve(), {} if ids is None else read_ids(ids))
+    _run("overrustle", tree, folder, jobs, report, dry_run=dry_run, again=again)
+
+
 def _run(
     kind: str, tree: Tree, folder: Path, jobs: int | None, report: Path | None, *, dry_run: bool, again: bool
 ) -> None:
@@ -71,8 +93,7 @@ def _run(
 
 async def _import(plan: Plan, works: list[Work], total: Callable[[float], None], progress: Progress) -> None:
     async with opened(plan.settings) as archive:
-        await plan.tree.open(archive)
-        work = await asyncio.to_thread(look, plan)
+        work = await look(plan, archive)
         if not (work.todo or work.outcome.before or work.outcome.failed):
             raise CommandError(f"there is nothing to be taken in: {plan.tree.wanted}")
         total(work.size)

@@ -72,14 +72,14 @@ async def test_users_files_are_read_for_days_without_a_channels_file(store, arch
     assert found[-2] == gift
     assert "CLEARCHAT" in found[-1]
     assert gift in await log_of(store, archive, USER, (502,))
-    assert len(JustlogTree(tree).parts()[1].files) == 3
+    assert len((await JustlogTree(tree).parts())[1].files) == 3
 
 
 async def test_a_month_whose_days_are_all_there_has_no_need_of_users_files(tree):
     for day in range(31):
         put_day(tree, DAY_MS + day * MS_IN_DAY, [])
     put_user(tree, DAY_MS, 501, said(DAY_MS, 1, 0))
-    assert len(JustlogTree(tree).parts()) == 31
+    assert len(await JustlogTree(tree).parts()) == 31
 
 
 async def test_what_is_taken_in_comes_out_byte_for_byte_and_can_be_taken_in_again(store, archive, tree, tmp_path):
@@ -173,13 +173,13 @@ async def test_several_processes_share_the_days(store, tree, tmp_path):
         put_day(tree, DAY_MS + day * MS_IN_DAY, text, packed=day % 2 == 0)
     read: list[int] = []
     plan = Plan(JustlogTree(tree), settings, tmp_path / "done", jobs=2)
-    outcome = await carry_out(plan, work := look(plan), read.append)
+    archive = await Archive.open(store.session, settings)
+    outcome = await carry_out(plan, work := await look(plan, archive), read.append)
     assert (outcome.parts, outcome.archived, outcome.failed) == (5, 200, [])
     assert sum(read) == work.size
-    archive = await Archive.open(store.session, settings)
     assert await log_of(store, archive, CHANNEL, (9001,)) == everything
     assert [name.login for name in await store.directory.logins_of(502)] == ["ada_lift"]
-    assert (await carry_out(plan, look(plan), read.append)).before == 5
+    assert (await carry_out(plan, await look(plan, archive), read.append)).before == 5
 
 
 async def test_a_lease_that_another_holds_is_waited_for(store, archive, tree, tmp_path):

@@ -54,9 +54,8 @@ def put_user(folder: Path, start_ms: int, user_id: int, text: list[str], *, pack
 
 async def imported(store: Store, archive: Archive, tree: Tree, done: Path, **more: object) -> Imported:
     """Take in a tree in this process."""
-    await tree.open(archive)
     plan = Plan(tree, store.session.settings, done, **more)  # type: ignore[arg-type]
-    return await carry_out(plan, look(plan), lambda _count: None, archive)
+    return await carry_out(plan, await look(plan, archive), lambda _count: None, archive)
 
 
 async def log_of(store: Store, archive: Archive, shape: Shape, key: Key) -> list[str]:
