@@ -15,6 +15,7 @@ from ingest.errors import IngestError
 from logstv.commands import archive, channels, erase, importing, node, optout, schema
 from logstv.commands.api import api
 from logstv.commands.demo_chat import demo_chat
+from logstv.commands.export import export
 from logstv.commands.ingest import ingest
 from logstv.commands.replay import replay
 from logstv.commands.up import up
@@ -37,6 +38,7 @@ app.command(epilog="Example: logstv up --channel moonbase")(up)
 app.command(epilog="Example: logstv ingest --channel moonbase --channel demo")(ingest)
 app.command(epilog="Example: LOGSTV_CONTACT_POINTS=10.0.0.1 logstv api --port 8025")(api)
 app.command(epilog="Example: logstv replay --shift-to-now channel.txt.gz")(replay)
+app.command(epilog="Example: logstv export --channel forsen --from 2026-11-01T00:00:00Z -o forsen.ndjson.gz")(export)
 app.command("demo-chat", epilog="Example: logstv demo-chat --port 6667 --channel moonbase --rate 50")(demo_chat)
 app.command(epilog="Example: logstv workers --json")(workers)
 app.add_typer(channels.app, name="channels")
