@@ -229,10 +229,7 @@ class Importer:
         """
         writer = await Writer.open(archive.session)
         horizon_ms = await (await Horizon.open(archive.session)).of(CHANNEL)
-        apart = frozenset(
-            each.channel_id for each in await archive.wanted.all()
-            if each.retention_days is not None and each.channel_id is not None
-        )  # fmt: skip
+        apart = await archive.kept_apart()
         return cls(tree, archive, writer, horizon_ms, apart=apart, report=report, progress=progress, dry=dry)
 
     async def take(self, part: Part) -> tuple[Imported, list[Part]]:

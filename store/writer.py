@@ -146,8 +146,12 @@ class Writer:
         """Take note of whom a message names, without writing it; the names are written with the next messages."""
         self._sightings.see(message)
 
-    async def write(self, messages: Sequence[Message]) -> Written:
+    async def write(self, messages: Sequence[Message], *, note_late: bool = True) -> Written:
         """Write messages; when this returns, every row of all that were not refused is acknowledged.
+
+        Args:
+            messages: which.
+            note_late: whether those of days that are over have their days exported once more.
 
         Raises:
             StoreUnavailable: Cassandra did not acknowledge all of it; writing the same again is right.
@@ -175,7 +179,8 @@ class Writer:
             self._sightings.written(due)
         # One partition after the other: the server makes one mutation of its rows in a batch.
         await self._send(partitions.values(), outcome)
-        await self._late.note(messages, now_ms)
+        if note_late:
+            await self._late.note(messages, now_ms)
         outcome.messages = len(messages) - len({id(refused.message) for refused in outcome.refused})
         return outcome
 

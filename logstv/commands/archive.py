@@ -17,6 +17,7 @@ from logstv.errors import CommandError
 from logstv.lifecycle import run_until_stopped, set_up_logging
 from store.archive import upkeep
 from store.archive.archive import Archive, Standing
+from store.archive.restoring import Restorer
 from store.archive.upkeep import Finding
 from store.session import Session
 from store.settings import StoreSettings
@@ -65,11 +66,18 @@ def verify(
 
 @app.command(epilog="Example: logstv archive reindex")
 def reindex(channel_id: ChannelId = None) -> None:
-    """Make what Cassandra knows of the archive again from the files alone.
+    """Make what Cassandra knows of the archive again from the files alone; on empty tables, all routes answer again.
 
-    Files that justlog wrote are taken in: copy its tree into the archive, then do this.
+    Names and channels are learnt from the lines, and lines that Cassandra should still have and has not are written to
+    it. Files that justlog wrote are taken in: copy its tree into the archive, then do this.
     """
-    _go_through(lambda archive: upkeep.reindex(archive.files, archive.index, channel_id), "recorded")
+
+    async def walk(archive: Archive) -> AsyncIterator[Finding]:
+        restorer = await Restorer.open(archive)
+        async for found in upkeep.reindex(archive.files, archive.index, channel_id, restorer):
+            yield found
+
+    _go_through(walk, "recorded")
 
 
 @app.command(epilog="Example: logstv archive show --json")

@@ -124,8 +124,20 @@ class Archive:
         Raises:
             StoreUnavailable: Cassandra cannot answer.
         """
-        apart = {each.channel_id for each in await self.wanted.all() if each.retention_days is not None}
+        apart = await self.kept_apart()
         return [channel.channel_id for channel in await self.directory.channels() if channel.channel_id not in apart]
+
+    async def kept_apart(self) -> frozenset[int]:
+        """Give the channels that have a retention of their own, and so stay in Cassandra.
+
+        Raises:
+            StoreUnavailable: Cassandra cannot answer.
+        """
+        return frozenset(
+            each.channel_id
+            for each in await self.wanted.all()
+            if each.retention_days is not None and each.channel_id is not None
+        )
 
     async def run(self) -> Exported:
         """Export what is to be exported.

@@ -17,6 +17,7 @@ from store.archive.files import Files, whole
 from store.archive.format import Encoder, UserLines
 from store.archive.index import ArchivedDay, ArchiveIndex
 from store.archive.objects import Place
+from store.archive.restoring import Restorer
 from store.archive.table import Table
 from store.archive.told import Told
 from store.errors import ArchiveDamaged, ArchiveError, LineError
@@ -78,30 +79,43 @@ async def _check_blocks(files: Files, place: Place, found: Table) -> None:
             await asyncio.to_thread(archived.text_of, block, piece)
 
 
-async def reindex(files: Files, index: ArchiveIndex, channel_id: int | None = None) -> AsyncIterator[Finding]:
+async def reindex(
+    files: Files, index: ArchiveIndex, channel_id: int | None = None, restorer: Restorer | None = None
+) -> AsyncIterator[Finding]:
     """Record what the files say, of a channel or of all; one that another wrote is given a table of its own first.
 
     Yields what became of each.
+
+    Args:
+        files: the archive.
+        index: where it is recorded.
+        channel_id: whose; None: all.
+        restorer: brings back names, and lines that Cassandra should have; None: neither.
 
     Raises:
         StoreUnavailable: the archive or Cassandra cannot answer.
     """
     async for place in files.objects.places(channel_id):
         try:
-            yield Finding(place, None, await _recorded(files, index, place))
+            yield Finding(place, None, await _recorded(files, index, place, restorer))
         except ArchiveError as error:
             yield Finding(place, str(error))
+    if restorer is not None:
+        await restorer.flush()
 
 
-async def _recorded(files: Files, index: ArchiveIndex, place: Place) -> int:
+async def _recorded(files: Files, index: ArchiveIndex, place: Place, restorer: Restorer | None) -> int:
     files.forget(place)
     if not (await files.objects.start(place, len(table.FIXED))).startswith(table.FIXED):
-        return await _adopted(files, index, place)
+        await _adopt(files, place)
+    day = None if restorer is None else restorer.day(place)
     users: dict[int, tuple[int, set[int]]] = {}
     found = await files.table(place)
     firsts = [block.first_line for block in found.blocks]
     number, line = 0, 0
     async for piece in files.messages(place, whole):
+        if day is not None:
+            await day.take(piece)
         for message in piece:
             while number + 1 < len(firsts) and firsts[number + 1] <= line:
                 number += 1
@@ -110,20 +124,17 @@ async def _recorded(files: Files, index: ArchiveIndex, place: Place) -> int:
                 users[user] = count + 1, blocks | {number}
             line += 1
     told = {user: UserLines(count, sorted(blocks)) for user, (count, blocks) in users.items()}
-    day = ArchivedDay(place, found.lines, found.size, found.digest, found.generation)
-    await index.record(day, told)
+    await index.record(ArchivedDay(place, found.lines, found.size, found.digest, found.generation), told)
     return found.lines
 
 
-async def _adopted(files: Files, index: ArchiveIndex, place: Place) -> int:
+async def _adopt(files: Files, place: Place) -> None:
     """Write a file that justlog wrote in our format, at the same place."""
     packed = b"".join([piece async for piece in files.objects.pieces(place)])
     with tempfile.TemporaryFile(prefix="logstv-archive-") as body:
         encoded = await asyncio.to_thread(_encoded, packed, place, body)
         await files.objects.put(place, archived.chunks(encoded, body))
     files.forget(place)
-    await index.record(ArchivedDay.of(place, encoded), encoded.users)
-    return encoded.table.lines
 
 
 def _encoded(packed: bytes, place: Place, body: io.BufferedRandom) -> archived.Encoded:
