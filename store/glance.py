@@ -6,9 +6,10 @@ where both read a line, they say the same.
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
-from store import keys, tags
+from store import tags
 
 
 class Glance(NamedTuple):
@@ -37,31 +38,29 @@ def glance(line: bytes) -> Glance | None:
     # With badges first, as Twitch sorts them, none of the tags that are looked for is the first.
     if not line.startswith(b"@bad") or line[tag_end : tag_end + 2] != b" :":
         return None
-    name_end = line.find(b"!", tag_end)
-    command = line.find(b" ", tag_end + 2)
-    if not 0 < name_end < command or line[command : command + 10] != b" PRIVMSG #":
+    uuid = _UUID.match(line, line.find(b";id=", 0, tag_end) + 1)
+    said = _SAID.match(line, tag_end)
+    if uuid is None or said is None or line.find(b";target-user-id=", 0, tag_end) > 0:
         return None
-    text = line.find(b" :", command + 10)
-    own_id = _value(line, b";id=", tag_end)
-    uuid = keys.message_uuid(own_id.decode("latin-1"))
-    sent_ms = _number(_value(line, b";tmi-sent-ts=", tag_end))
-    channel_id, user_id = _number(_value(line, b";room-id=", tag_end)), _number(_value(line, b";user-id=", tag_end))
-    if text < 0 or uuid is None or sent_ms is None or channel_id is None or user_id is None:
+    sent_ms = _number(line, b";tmi-sent-ts=", tag_end)
+    channel_id, user_id = _number(line, b";room-id=", tag_end), _number(line, b";user-id=", tag_end)
+    if not (sent_ms and channel_id and user_id):
         return None
-    channel, login = line[command + 10 : text], line[tag_end + 2 : name_end]
-    if b" " in channel or not (channel.isascii() and login.isascii()) or line.find(b";target-user-id=", 0, tag_end) > 0:
-        return None
-    return Glance(sent_ms, uuid & keys.LOW_MASK, channel_id, user_id, channel.decode(), login.decode())
+    login, channel = said.groups()
+    return Glance(sent_ms, int(uuid[1] + uuid[2], 16), channel_id, user_id, channel.decode(), login.decode())
 
 
-def _value(line: bytes, name: bytes, end: int) -> bytes:
+# What is between the login and the command does not matter; the first ` :` after the channel begins the text.
+_SAID = re.compile(rb" :([\x21-\x7e]*?)!\S* PRIVMSG #([!-~]*) :")
+_UUID = re.compile(rb"id=[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-([89abAB][0-9a-fA-F]{3})-([0-9a-fA-F]{12})[; ]")
+
+
+def _number(line: bytes, name: bytes, end: int) -> int:
+    """Give the number that a tag holds; 0 if it holds none."""
     start = line.find(name, 0, end)
     if start < 0:
-        return b""
+        return 0
     start += len(name)
     stop = line.find(b";", start, end)
-    return line[start : end if stop < 0 else stop]
-
-
-def _number(value: bytes) -> int | None:
-    return tags.number(value.decode("latin-1"))
+    digits = line[start : end if stop < 0 else stop]
+    return int(digits) if digits.isdigit() and len(digits) <= tags.LONGEST_NUMBER else 0

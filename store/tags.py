@@ -27,7 +27,7 @@ OF_RECENT_MESSAGES = ("historical", "rm-received-ts", "rm-deleted")
 SOURCE = "logstv/source"
 """The tag, ours, of a line that was made of something else than a line of Twitch: of what."""
 
-_LONGEST_NUMBER = 18
+LONGEST_NUMBER = 18
 """Digits; every such number fits a bigint."""
 
 _UNESCAPED = {":": ";", "s": " ", "\\": "\\", "r": "\r", "n": "\n"}
@@ -85,7 +85,7 @@ def find(tags: str | None, wanted: str) -> str:
 
 def number(text: str) -> int | None:
     """Read a positive decimal number that fits a bigint; None if it is not one."""
-    if text.isascii() and text.isdecimal() and len(text) <= _LONGEST_NUMBER:
+    if text.isascii() and text.isdecimal() and len(text) <= LONGEST_NUMBER:
         return int(text) or None
     return None
 

@@ -69,7 +69,9 @@ class Files:
         """Forget the table of a file that may have been replaced."""
         self._tables.pop(place, None)
 
-    async def messages(self, place: Place, wanted: Wanted, *, descending: bool = False) -> AsyncIterator[list[Message]]:
+    async def messages(
+        self, place: Place, wanted: Wanted, *, descending: bool = False, needle: bytes = b""
+    ) -> AsyncIterator[list[Message]]:
         """Yield the messages of blocks of a day, a block at a time, in order.
 
         A file that is replaced meanwhile is read on from the same line.
@@ -78,6 +80,7 @@ class Files:
             place: which day.
             wanted: which blocks of it.
             descending: the order.
+            needle: only lines that hold this are wanted; blocks without any give nothing.
 
         Raises:
             ArchiveDamaged: the file is missing, or not as it was written; what was yielded before is as it was.
@@ -87,7 +90,7 @@ class Files:
         for _ in range(_TRIES):
             found = await self.table(place)
             try:
-                async for piece in self._blocks(place, found, wanted(found), descending=descending):
+                async for piece in self._blocks(place, found, wanted(found), needle, descending=descending):
                     fresh = piece if given is None else [m for m in piece if _beyond(m, given, descending=descending)]
                     if fresh:
                         given = fresh[-1].position.order
@@ -124,10 +127,11 @@ class Files:
             pending = b""
 
     async def _blocks(
-        self, place: Place, found: Table, numbers: Sequence[int], *, descending: bool
+        self, place: Place, found: Table, numbers: Sequence[int], needle: bytes, *, descending: bool
     ) -> AsyncIterator[list[Message]]:
         ordered = numbers[::-1] if descending else numbers
-        at, at_once = 0, 1
+        # Who wants few lines of a block, wants more than one block.
+        at, at_once = 0, _MOST_AT_ONCE if needle else 1
         while at < len(ordered):
             group = ordered[at : at + at_once]
             at, at_once = at + at_once, min(2 * at_once, _MOST_AT_ONCE)
@@ -138,7 +142,8 @@ class Files:
                 raise _Replaced(error) from error
             for number, piece in zip(group, pieces, strict=True):
                 try:
-                    messages = archived.decoded(found, number, _without_tail(found, number, piece), place.channel_id)
+                    body = _without_tail(found, number, piece)
+                    messages = archived.decoded(found, number, body, place.channel_id, needle)
                 except ArchiveDamaged as error:
                     raise _Replaced(error) from error
                 yield messages[::-1] if descending else messages

@@ -151,7 +151,7 @@ def chunks(encoded: Encoded, body: BinaryIO) -> Iterator[bytes]:
         yield piece
 
 
-def decoded(head: Table, number: int, piece: bytes, channel_id: int) -> list[Message]:
+def decoded(head: Table, number: int, piece: bytes, channel_id: int, needle: bytes = b"") -> list[Message]:
     """Give the messages of a block.
 
     Args:
@@ -159,16 +159,30 @@ def decoded(head: Table, number: int, piece: bytes, channel_id: int) -> list[Mes
         number: of the block.
         piece: its bytes.
         channel_id: whose day it is.
+        needle: only lines that hold this are wanted; most of the time goes into reading them.
 
     Raises:
         ArchiveDamaged: the bytes are not those that were written.
     """
     block = head.blocks[number]
-    lines = text_of(block, piece).split(b"\n")
-    if len(lines) != block.lines + 1 or lines[-1]:
+    text = text_of(block, piece)
+    if text.count(b"\n") != block.lines or text[-1:] != b"\n":
         raise ArchiveDamaged(f"block {number} does not hold the lines that it should")
     odd = {at: Position(*place) for at, place in head.odd.items()}
-    return [read(line, channel_id, odd.get(at)) for at, line in enumerate(lines[:-1], block.first_line)]
+    if needle:
+        found = [(block.first_line + text.count(b"\n", 0, start), line) for start, line in _lines_with(text, needle)]
+    else:
+        found = list(enumerate(text[:-1].split(b"\n"), block.first_line))
+    return [read(line, channel_id, odd.get(at)) for at, line in found]
+
+
+def _lines_with(text: bytes, needle: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield the lines that hold something, and where each begins."""
+    at = text.find(needle)
+    while at >= 0:
+        start, end = text.rfind(b"\n", 0, at) + 1, text.find(b"\n", at)
+        yield start, text[start:end]
+        at = text.find(needle, end)
 
 
 def check(block: Block, piece: bytes) -> None:

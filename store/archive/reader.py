@@ -149,7 +149,10 @@ class ArchiveReader:
     async def _part(self, asked: Slice, part: _Part) -> AsyncIterator[list[Message]]:
         try:
             pieces = self.files.messages(
-                part.place, lambda table: part.blocks(table, asked), descending=asked.descending
+                part.place,
+                lambda table: part.blocks(table, asked),
+                descending=asked.descending,
+                needle=b"" if asked.user_id is None else b"%d" % asked.user_id,
             )
             async for piece in pieces:
                 inside = [message for message in piece if asked.holds(message)]

@@ -232,3 +232,18 @@ async def test_what_cannot_be_stored_is_a_sentence(tmp_path):
 async def test_an_archive_that_is_not_named_says_so():
     with pytest.raises(ArchiveUnavailable, match="LOGSTV_ARCHIVE_URL has to name it"):
         await Files(Objects.nowhere()).table(PLACE)
+
+
+def test_lines_that_hold_something_are_read_alone():
+    said = day(120)
+    timeless = [Message.parse(lines.without(m.line, "id"), occurrence=1) for m in said[::10]]
+    said = sorted({m.position.order: m for m in [*said, *timeless]}.values(), key=lambda m: m.position.order)
+    encoded, packed = encode(said)
+    head = encoded.table
+    for needle in (b"user-id=501", b"501", b"no such thing"):
+        found = []
+        for number, block in enumerate(head.blocks):
+            start = head.head_bytes + block.offset
+            piece = packed[start : start + block.length]
+            found += archived.decoded(head, number, piece, lines.CHANNEL_ID, needle)
+        assert found == [m for m in said if needle in m.line.encode()]
