@@ -15,6 +15,7 @@ from cassandra.query import BoundStatement, PreparedStatement
 from store import tags
 from store.glance import Glance
 from store.message import Message, MessageType
+from store.rows import bigint
 from store.session import Session
 
 _MOST_REMEMBERED = 100_000
@@ -153,26 +154,31 @@ class Sightings:
     def statements(self, due: SightingsDue) -> Iterator[BoundStatement]:
         """Yield the statements that write what is due."""
         for (user_id, login), first_ms, last_ms in [*due.names, *due.channels]:
-            yield from self._pair("user_logins", (user_id, login), first_ms, last_ms)
-            yield from self._pair("login_users", (login, user_id), first_ms, last_ms)
+            packed_id, packed_login = bigint(user_id), login.encode()
+            yield from self._sights("user_logins", [packed_id, packed_login], first_ms, last_ms)
+            yield from self._sights("login_users", [packed_login, packed_id], first_ms, last_ms)
         for (channel_id, login), first_ms, last_ms in due.channels:
-            if first_ms is not None:
-                yield self._statements["channels first"].bind((REGISTRY, channel_id, first_ms, -first_ms * 1000))
-            if last_ms is not None:
-                yield self._statements["channels last"].bind((REGISTRY, channel_id, login, last_ms, last_ms * 1000))
+            key = [REGISTRY.encode(), bigint(channel_id)]
+            yield from self._sights("channels", key, first_ms, None)
+            yield from self._sights("channels", [*key, login.encode()], None, last_ms)
 
     def written(self, due: SightingsDue) -> None:
         """Take note that all of it was acknowledged."""
         self._names.written(due.names)
         self._channels.written(due.channels)
 
-    def _pair(
-        self, table: str, key: tuple[object, object], first_ms: int | None, last_ms: int | None
+    def _sights(
+        self, table: str, key: list[bytes], first_ms: int | None, last_ms: int | None
     ) -> Iterator[BoundStatement]:
         if first_ms is not None:
-            yield self._statements[f"{table} first"].bind((*key, first_ms, -first_ms * 1000))
+            yield self._sight(f"{table} first", key, first_ms, -first_ms * 1000)
         if last_ms is not None:
-            yield self._statements[f"{table} last"].bind((*key, last_ms, last_ms * 1000))
+            yield self._sight(f"{table} last", key, last_ms, last_ms * 1000)
+
+    def _sight(self, name: str, key: list[bytes], sent_ms: int, timestamp: int) -> BoundStatement:
+        statement = BoundStatement(self._statements[name])
+        statement.values = [*key, bigint(sent_ms), bigint(timestamp)]
+        return statement
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,8 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-from pathlib import Path
 
 import orjson
-import pytest
 from support import lines
 from support.imports import DAY_MS, RECENT_MS, imported, log_of, put_day, put_user, said
 
@@ -17,16 +15,6 @@ from store.archive.objects import Objects, Place
 from store.keys import MS_IN_DAY
 from store.optouts import Kind, Way
 from store.shapes import CHANNEL, CHANNEL_USER, USER
-
-
-@pytest.fixture
-async def archive(store) -> Archive:
-    return await Archive.open(store.session, store.session.settings, objects=Objects.in_memory())
-
-
-@pytest.fixture
-def tree(tmp_path) -> Path:
-    return tmp_path / "logs"
 
 
 async def test_a_tree_is_taken_in_once_and_goes_on_where_it_ended(store, archive, tree, tmp_path):

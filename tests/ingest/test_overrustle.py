@@ -12,8 +12,6 @@ from support.imports import DAY_MS, imported, log_of, written
 from ingest.errors import IngestError
 from ingest.known_ids import KnownIds, read_ids
 from ingest.overrustle import OverrustleTree
-from store.archive.archive import Archive
-from store.archive.objects import Objects
 from store.directory import Name
 from store.keys import MS_IN_DAY
 from store.message import Message
@@ -24,16 +22,6 @@ from store.writer import Writer
 TAGS = f"logstv/source=overrustle;room-id=9001;tmi-sent-ts={DAY_MS + 5000}"
 SAID = "[2026-03-01 00:00:05 UTC] ada_lift: hello: you"
 IDS = {"moonbase": 9001}
-
-
-@pytest.fixture
-async def archive(store) -> Archive:
-    return await Archive.open(store.session, store.session.settings, objects=Objects.in_memory())
-
-
-@pytest.fixture
-def tree(tmp_path) -> Path:
-    return tmp_path / "logs"
 
 
 def put(tree: Path, day: int, text: list[str]) -> Path:
