@@ -50,6 +50,8 @@ async def test_channels_are_added_shown_and_removed_while_a_worker_reads_them(st
             assert {"id": moonbase, "login": "moonbase"} in ada["reads"]
             assert ada["heartbeatAgeSeconds"] < 10
             assert ada["lines"] > 0
+            assert (ada["connections"], ada["alarm"], ada["failing"]) == (1, "", {})
+            assert 0 <= ada["lagSeconds"] < 60
             told = await asyncio.to_thread(logstv, "workers")
             assert "demo, moonbase" in told.stdout
             removed = await asyncio.to_thread(logstv, "channels", "remove", f"id:{moonbase}")
