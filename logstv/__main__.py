@@ -17,9 +17,11 @@ from logstv.commands.api import api
 from logstv.commands.demo_chat import demo_chat
 from logstv.commands.ingest import ingest
 from logstv.commands.replay import replay
+from logstv.commands.status import status
 from logstv.commands.up import up
 from logstv.commands.workers import workers
 from logstv.errors import LogstvError
+from logstv.settings import sentences
 from store.errors import StoreError
 
 # The base of each room's errors: what they say is meant for people.
@@ -39,6 +41,7 @@ app.command(epilog="Example: LOGSTV_CONTACT_POINTS=10.0.0.1 logstv api --port 80
 app.command(epilog="Example: logstv replay --shift-to-now channel.txt.gz")(replay)
 app.command("demo-chat", epilog="Example: logstv demo-chat --port 6667 --channel moonbase --rate 50")(demo_chat)
 app.command(epilog="Example: logstv workers --json")(workers)
+app.command(epilog="Example: logstv status --json")(status)
 app.add_typer(channels.app, name="channels")
 app.add_typer(optout.app, name="optout")
 app.add_typer(erase.app, name="erase")
@@ -55,7 +58,7 @@ def main() -> None:
     except ROOM_ERRORS as error:
         _fail(str(error))
     except ValidationError as error:
-        _fail(_setting(error))
+        _fail(sentences(error)[0])
     except KeyboardInterrupt:
         sys.exit(130)
 
@@ -63,13 +66,6 @@ def main() -> None:
 def _fail(sentence: str) -> None:
     print(f"logstv: {sentence}", file=sys.stderr)  # noqa: T201 - the command's last word
     sys.exit(1)
-
-
-def _setting(error: ValidationError) -> str:
-    """Say which setting makes no sense, under the name it has in the environment."""
-    first = error.errors()[0]
-    reason = first["msg"].removeprefix("Value error, ")
-    return f"LOGSTV_{'_'.join(str(part) for part in first['loc']).upper()}={first['input']!s}: {reason}"
 
 
 if __name__ == "__main__":

@@ -33,6 +33,7 @@ from cassandra.cluster import (
 )
 from cassandra.cluster import Session as DriverSession
 from cassandra.policies import DCAwareRoundRobinPolicy, ExponentialReconnectionPolicy, TokenAwarePolicy
+from cassandra.pool import Host
 from cassandra.query import BoundStatement, PreparedStatement, Statement, tuple_factory
 
 from store.errors import NodesMissing, SettingsError, StoreError, StoreUnavailable
@@ -103,8 +104,13 @@ class Session:
             self._prepared[cql] = prepared
         return self._prepared[cql]
 
-    def execute(self, statement: Statement | str) -> asyncio.Future[Rows]:
-        """Send a request; the future holds its rows.
+    @property
+    def hosts(self) -> list[Host]:
+        """The nodes that the driver knows of."""
+        return list(self._cluster.metadata.all_hosts())
+
+    def execute(self, statement: Statement | str, *, host: Host | None = None) -> asyncio.Future[Rows]:
+        """Send a request, to one node if it is named; the future holds its rows.
 
         The future fails with StoreUnavailable when Cassandra cannot answer, StoreError when it refuses.
         """
@@ -125,7 +131,7 @@ class Session:
                 _call(loop, _reject, unanswered.pop(), error)
 
         try:
-            response: ResponseFuture = self.driver_session.execute_async(statement)
+            response: ResponseFuture = self.driver_session.execute_async(statement, host=host)
         except Exception as error:  # noqa: BLE001 - the driver raises whatever its pools raise; all become ours
             _reject(future, error)
         else:
@@ -169,7 +175,7 @@ def cluster_of(settings: StoreSettings) -> Cluster:
         protocol_version=5,
         compression="lz4" if settings.wire_compression else False,
         auth_provider=auth,
-        ssl_context=_tls(settings) if settings.tls else None,
+        ssl_context=tls_of(settings),
         reconnection_policy=ExponentialReconnectionPolicy(*_RECONNECT_SECONDS),
         idle_heartbeat_interval=_HEARTBEAT_SECONDS,
         idle_heartbeat_timeout=_HEARTBEAT_SECONDS,
@@ -177,7 +183,14 @@ def cluster_of(settings: StoreSettings) -> Cluster:
     )
 
 
-def _tls(settings: StoreSettings) -> ssl.SSLContext:
+def tls_of(settings: StoreSettings) -> ssl.SSLContext | None:
+    """Give how TLS is spoken to the nodes; None: it is not.
+
+    Raises:
+        SettingsError: a setting names something that cannot be read.
+    """
+    if not settings.tls:
+        return None
     try:
         context = ssl.create_default_context(cafile=settings.tls_ca)
         if settings.tls_cert is not None:

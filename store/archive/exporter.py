@@ -7,6 +7,7 @@ the same whoever exports it and however often.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import tempfile
 import time
@@ -212,13 +213,13 @@ class Exporter:
         except ArchiveUnavailable as error:
             # One file may be at fault; several in a row are the archive.
             outcome.unavailable += 1
+            await self._failed(place, error, outcome)
             if outcome.unavailable >= _UNAVAILABLE_AT_MOST:
                 raise
-            self._failed(place, error, outcome)
         except StoreUnavailable:
             raise
         except StoreError as error:
-            self._failed(place, error, outcome)
+            await self._failed(place, error, outcome)
         else:
             log.info("archive.exported", day=str(place), lines=lines)
             outcome.unavailable = 0
@@ -253,9 +254,11 @@ class Exporter:
             )
         return encoded
 
-    def _failed(self, place: Place, error: StoreError, outcome: Exported) -> None:
+    async def _failed(self, place: Place, error: StoreError, outcome: Exported) -> None:
         log.error("archive.failed", day=str(place), reason=str(error))
         outcome.failed[place] = str(error)
+        with contextlib.suppress(StoreUnavailable):
+            await self._index.failed(place, str(error))
 
     async def _out(self) -> OptedOut:
         """Give who is out now."""
