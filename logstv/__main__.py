@@ -15,6 +15,7 @@ from ingest.errors import IngestError
 from logstv.commands import archive, channels, erase, importing, node, optout, schema
 from logstv.commands.api import api
 from logstv.commands.demo_chat import demo_chat
+from logstv.commands.doctor import doctor
 from logstv.commands.ingest import ingest
 from logstv.commands.replay import replay
 from logstv.commands.status import status
@@ -42,6 +43,7 @@ app.command(epilog="Example: logstv replay --shift-to-now channel.txt.gz")(repla
 app.command("demo-chat", epilog="Example: logstv demo-chat --port 6667 --channel moonbase --rate 50")(demo_chat)
 app.command(epilog="Example: logstv workers --json")(workers)
 app.command(epilog="Example: logstv status --json")(status)
+app.command(epilog="Example: logstv doctor")(doctor)
 app.add_typer(channels.app, name="channels")
 app.add_typer(optout.app, name="optout")
 app.add_typer(erase.app, name="erase")

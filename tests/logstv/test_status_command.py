@@ -7,7 +7,7 @@ import json
 import socket
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -45,6 +45,22 @@ async def reader(store, now_ms) -> Worker:
 
 
 @pytest.fixture
+async def living(store, reader) -> AsyncIterator[None]:
+    """The worker goes on giving signs of life: a busy machine may take long to answer."""
+    workers = await Workers.open(store.session)
+
+    async def go_on() -> None:
+        while True:
+            await workers.beat(replace(reader, seen_ms=time.time_ns() // 1_000_000), 60)
+            await asyncio.sleep(1)
+
+    going_on = asyncio.create_task(go_on())
+    yield
+    going_on.cancel()
+    await asyncio.gather(going_on, return_exceptions=True)
+
+
+@pytest.fixture
 def settings(store_settings: StoreSettings, tmp_path: Path) -> StoreSettings:
     return store_settings.model_copy(update={"archive_url": (tmp_path / "archive").as_uri()})
 
@@ -55,7 +71,7 @@ async def found(settings: StoreSettings, tmp_path: Path) -> dict[str, tuple[Leve
     return {each.check: (each.level, each.says) for each in reversed(checks.findings(picture))}
 
 
-async def test_a_well_installation_is_told_on_one_screen_and_to_scripts(store, reader, logstv, tmp_path):
+async def test_a_well_installation_is_told_on_one_screen_and_to_scripts(living, logstv, tmp_path):
     more = {"LOGSTV_ARCHIVE_URL": (tmp_path / "archive").as_uri()}
     told = await asyncio.to_thread(logstv, "status", **more)
     assert told.returncode == 0, told.stdout + told.stderr
@@ -74,8 +90,9 @@ async def test_a_well_installation_is_told_on_one_screen_and_to_scripts(store, r
 async def test_what_is_wrong_with_workers_and_channels_is_an_alarm(store, reader, settings, tmp_path):
     workers, wanted = await Workers.open(store.session), await WantedChannels.open(store.session)
     await wanted.add(["gone"])
-    ill = replace(reader, figures=Figures(77, 1, 900, 5000, 90_000, "the spool is 80 % full"), failed=1,
-                  failing={"gone": "the chat server did not answer"})  # fmt: skip
+    figures = Figures(77, 1, 900, 5000, 90_000, "the spool is 80 % full")
+    seen_ms, failing = time.time_ns() // 1_000_000, {"gone": "the chat server did not answer"}
+    ill = replace(reader, seen_ms=seen_ms, figures=figures, failed=1, failing=failing)
     await workers.beat(ill, 60)
     seen = await found(settings, tmp_path)
     assert seen["workers"] == (Level.WRONG, "ada: the spool is 80 % full")
@@ -120,7 +137,7 @@ def silent() -> Iterator[int]:
 
 
 async def test_a_cluster_that_cannot_be_reached_is_told_with_the_reason(logstv, unused_port, silent, tmp_path):
-    for command in ("status",):
+    for command in ("status", "doctor"):
         told = await asyncio.to_thread(logstv, command, LOGSTV_CQL_PORT=str(unused_port))
         assert told.returncode == 2
         assert f"no Cassandra answers at port {unused_port} (127.0.0.1: connection refused)" in told.stdout
