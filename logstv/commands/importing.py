@@ -9,13 +9,13 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ingest.justlog import Imported, JustlogImport, files_of
 from logstv.commands.archive import opened
 from logstv.commands.up import cluster
 from logstv.errors import CommandError
-from logstv.lifecycle import run_until_stopped
+from logstv.lifecycle import run_to_the_end
+from logstv.progress import bytes_read
 from logstv.settings import NodeSettings
 from store.horizon import Horizon
 from store.settings import StoreSettings
@@ -40,14 +40,11 @@ def justlog(
     name = hashlib.blake2b(str(folder.resolve()).encode(), digest_size=8).hexdigest()
     done = NodeSettings().data_dir / "imported" / f"justlog-{name}.txt"
     console, outcome = Console(stderr=True), Imported()
-    with cluster() as settings:
-        columns = (TextColumn("Importing"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-        with Progress(*columns, console=console, transient=True) as progress:
-            task = progress.add_task("import", total=sum(file.path.stat().st_size for file in files))
-            run_until_stopped(_import(settings, folder, done, outcome, lambda count: progress.advance(task, count)))
+    size = sum(file.path.stat().st_size for file in files)
+    with cluster(with_tables=True) as settings, bytes_read("Importing", size) as advance:
+        code = run_to_the_end(_import(settings, folder, done, outcome, advance))
     _tell(console, outcome)
-    if outcome.failed:
-        raise typer.Exit(1)
+    raise typer.Exit(code or bool(outcome.failed))
 
 
 async def _import(

@@ -9,14 +9,14 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ingest.pipeline import IngestCounts, Pipeline
 from ingest.quarantine import Quarantine
 from ingest.replay import Replay, total_bytes
 from ingest.said_optouts import SaidOptouts
 from logstv.commands.up import cluster
-from logstv.lifecycle import run_until_stopped
+from logstv.lifecycle import run_to_the_end
+from logstv.progress import bytes_read
 from logstv.settings import NodeSettings
 from store.errors import StoreError
 from store.optouts import Optouts
@@ -43,16 +43,12 @@ def replay(
     size = total_bytes(files)
     kept = Retention.of(parse_duration(retention)) if retention is not None else None
     console = Console(stderr=True)
-    with cluster() as settings:
-        columns = (TextColumn("Replaying"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-        with Progress(*columns, console=console, transient=True) as progress:
-            task = progress.add_task("replay", total=size)
-            source = Replay(
-                files, shift_to_now=shift_to_now, rate=rate, progress=lambda count: progress.advance(task, count)
-            )
-            counts = IngestCounts()
-            run_until_stopped(_replay(settings, source, kept, counts))
+    with cluster(with_tables=True) as settings, bytes_read("Replaying", size) as advance:
+        source = Replay(files, shift_to_now=shift_to_now, rate=rate, progress=advance)
+        counts = IngestCounts()
+        code = run_to_the_end(_replay(settings, source, kept, counts))
     _tell(console, source, counts)
+    raise typer.Exit(code)
 
 
 async def _replay(settings: StoreSettings, source: Replay, kept: Retention | None, counts: IngestCounts) -> None:

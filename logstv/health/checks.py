@@ -61,8 +61,8 @@ def cluster(picture: Picture) -> Iterator[Finding]:
 def _way_in(picture: Picture) -> str:
     if picture.local is not None:
         return "`logstv up` or `logstv node start` starts the node; LOGSTV_CONTACT_POINTS names a cluster"
-    if "role" in picture.unreachable:
-        return "see LOGSTV_USERNAME and LOGSTV_PASSWORD"
+    if "LOGSTV_USERNAME" in picture.unreachable:
+        return "name a role that may log in"
     return "see LOGSTV_CONTACT_POINTS, LOGSTV_CQL_PORT and LOGSTV_TLS, and whether the nodes run"
 
 

@@ -147,13 +147,16 @@ class Archive:
         apart = {each.channel_id for each in await self.wanted.all() if each.retention_days is not None}
         return [channel.channel_id for channel in await self.directory.channels() if channel.channel_id not in apart]
 
-    async def run(self) -> Exported:
+    async def run(self, tried: Callable[[Place], object] = lambda _: None) -> Exported:
         """Export what is to be exported.
+
+        Args:
+            tried: told of each day that was, or could not be.
 
         Raises:
             StoreUnavailable: Cassandra or the archive cannot answer.
         """
-        outcome = await self.exporter.run(await self.channel_ids())
+        outcome = await self.exporter.run(await self.channel_ids(), tried)
         if outcome.days or outcome.failed:
             log.info("archive.run", days=outcome.days, lines=outcome.lines, failed=len(outcome.failed))
         return outcome

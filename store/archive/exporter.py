@@ -100,10 +100,14 @@ class Exporter:
         self._clock_ms = clock_ms
         self._block_bytes = block_bytes
 
-    async def run(self, channel_ids: Iterable[int]) -> Exported:
+    async def run(self, channel_ids: Iterable[int], tried: Callable[[Place], object] = lambda _: None) -> Exported:
         """Export every closed day that is not in the archive, and those to which lines came late.
 
         A day that cannot be exported holds up no other.
+
+        Args:
+            channel_ids: of which channels.
+            tried: told of each day that was exported, or could not be.
 
         Raises:
             StoreUnavailable: Cassandra, or the archive, cannot answer.
@@ -112,6 +116,7 @@ class Exporter:
         for channel_id in channel_ids:
             for place, noted in (await self.due(channel_id)).items():
                 await self._try(place, noted, outcome)
+                tried(place)
         return outcome
 
     async def due(self, channel_id: int) -> dict[Place, int | None]:
