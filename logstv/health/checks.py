@@ -36,11 +36,13 @@ def cluster(picture: Picture) -> Iterator[Finding]:
     if picture.unreachable:
         yield wrong("cluster", picture.unreachable, _way_in(picture))
         return
-    for host, why in picture.refused.items():
-        yield warning(
-            "cluster", f"the contact point {host} does not answer: {why}", "take it out of LOGSTV_CONTACT_POINTS"
-        )
     nodes = picture.nodes or []
+    known = {node.address for node in nodes}
+    for host, why in picture.refused.items():
+        if host not in known:
+            yield warning(
+                "cluster", f"the contact point {host} does not answer: {why}", "take it out of LOGSTV_CONTACT_POINTS"
+            )
     for node in nodes:
         if node.down:
             yield wrong(
