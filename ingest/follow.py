@@ -24,7 +24,7 @@ from store.errors import StoreUnavailable
 from store.optouts import Optouts
 from store.session import Session
 from store.wanted import WantedChannel, WantedChannels
-from store.workers import Workers
+from store.workers import Figures, Workers
 
 log = structlog.get_logger(__name__)
 
@@ -40,7 +40,7 @@ class Follower:
         presence: this worker among the others.
         wanted: what is to be read.
         settings: how often it looks, and what it adds to what is to be read.
-        lines: gives how many lines this worker has received.
+        figures: gives how this worker's reading and writing goes.
         obey: told of what is kept of each channel.
         optouts: who has opted out; channels that have are not read.
         leaving: set by whoever has `run` hand over what this worker reads, and end.
@@ -53,7 +53,7 @@ class Follower:
         wanted: WantedChannels,
         settings: IngestSettings,
         *,
-        lines: Callable[[], int],
+        figures: Callable[[], Figures],
         obey: Callable[[ChannelRules], None],
         optouts: Optouts,
         leaving: asyncio.Event,
@@ -63,7 +63,7 @@ class Follower:
         self._presence = presence
         self._wanted = wanted
         self._settings = settings
-        self._lines = lines
+        self._figures = figures
         self._obey = obey
         self._optouts = optouts
         self._logins = Logins(wanted)
@@ -83,7 +83,7 @@ class Follower:
         source: ChatSource,
         settings: IngestSettings,
         *,
-        lines: Callable[[], int],
+        figures: Callable[[], Figures],
         obey: Callable[[ChannelRules], None],
         optouts: Optouts,
         leaving: asyncio.Event,
@@ -95,7 +95,7 @@ class Follower:
             StoreUnavailable: Cassandra cannot answer.
         """
         presence, wanted = Presence(await Workers.open(session), settings), await WantedChannels.open(session)
-        return cls(source, presence, wanted, settings, lines=lines, obey=obey, optouts=optouts, leaving=leaving)
+        return cls(source, presence, wanted, settings, figures=figures, obey=obey, optouts=optouts, leaving=leaving)
 
     async def run(self) -> None:
         """Follow until the worker is to leave; then hand over, and stop the source.
@@ -140,12 +140,12 @@ class Follower:
 
     async def _look_once(self) -> None:
         readings = self._source.channels
-        failing = {reading.login for reading in readings if reading.failure}
+        failing = {reading.login: reading.failure for reading in readings if reading.failure}
         await self._presence.say(
             readings,
             wanted=len(self._mine) + len(self._strangers.logins),
-            failed=len(failing) + len(self._strangers.logins),
-            lines=self._lines(),
+            failing=failing | dict.fromkeys(self._strangers.logins, "its login has passed to another channel"),
+            figures=self._figures(),
         )
         await self._seed()
         present, channels, _ = await asyncio.gather(self._presence.look(), self._wanted.all(), self._optouts.refresh())
@@ -154,7 +154,7 @@ class Follower:
         await self._learn(channels)
         out = self._optouts.current
         channels = [channel for channel in _one_each(channels) if not out.has_channel(channel.channel_id or 0)]
-        await self._logins.refresh(channels, failing)
+        await self._logins.refresh(channels, failing.keys())
         self._assign([channel.name for channel in channels], present.names)
         await self._move(channels, present)
 

@@ -61,6 +61,7 @@ class IngestCounts:
         left_out: messages that are not kept, by the rules of their channels or since someone opted out.
         backfilled: lines among those received that came from a recent-messages service.
         gaps_unfilled: gaps that it did not fill, or not wholly.
+        lag_ms: how old the newest message of the last write was when that was acknowledged.
     """
 
     received: int = 0
@@ -71,6 +72,7 @@ class IngestCounts:
     left_out: int = 0
     backfilled: int = 0
     gaps_unfilled: int = 0
+    lag_ms: int = 0
 
 
 class Meter(Protocol):
@@ -326,6 +328,10 @@ class Pipeline:
             self._waiting.again()
         self._was_away, self._acknowledged_at = False, now
         self.counts.written += written.messages
+        # Of the newest: what fills a gap, or was sent late, is old without anyone being behind.
+        newest_ms = max((message.sent_ms for message in messages if message.sent_ms is not None), default=None)
+        if newest_ms is not None:
+            self.counts.lag_ms = max(time.time_ns() // 1_000_000 - newest_ms, 0)
         self._written(messages)
         self.counts.rows += written.rows
         for refused in written.refused:

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import time
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import structlog
@@ -18,7 +18,7 @@ from ingest.errors import WorkerNameTaken
 from ingest.settings import IngestSettings
 from ingest.source import ChannelReading
 from store.errors import StoreUnavailable
-from store.workers import Worker, Workers, life_seconds, readers
+from store.workers import Figures, Worker, Workers, life_seconds, readers
 
 log = structlog.get_logger(__name__)
 
@@ -60,14 +60,16 @@ class Presence:
         self._looked_at: float | None = None
         self._amnesty_until = 0.0
 
-    async def say(self, readings: Collection[ChannelReading], *, wanted: int, failed: int, lines: int) -> None:
+    async def say(
+        self, readings: Collection[ChannelReading], *, wanted: int, failing: Mapping[str, str], figures: Figures
+    ) -> None:
         """Say that this worker lives.
 
         Args:
             readings: how its channels stand.
             wanted: how many are assigned to it.
-            failed: how many of them cannot be joined.
-            lines: how many lines it has received.
+            failing: the logins of those that cannot be joined, and why.
+            figures: how its reading and writing goes.
 
         Raises:
             StoreUnavailable: Cassandra cannot answer.
@@ -77,8 +79,9 @@ class Presence:
             seen_ms=max(time.time_ns() // 1_000_000, self._me.seen_ms + 1),
             leaving=self.leaving,
             wanted=wanted,
-            failed=failed,
-            lines=lines,
+            failed=len(failing),
+            failing=failing,
+            figures=figures,
             reading=frozenset(
                 reading.channel_id for reading in readings if reading.joined and reading.channel_id is not None
             ),

@@ -155,6 +155,8 @@ def total_bytes(paths: Sequence[Path]) -> int:
         ReplayError: one cannot be read.
     """
     try:
+        if folder := next((path for path in paths if path.is_dir()), None):
+            raise ReplayError(f"{folder} cannot be read: it is a folder; name the files in it")
         return sum(path.stat().st_size for path in paths)
     except OSError as error:
         raise ReplayError(f"{error.filename} cannot be read: {error.strerror}") from error

@@ -119,7 +119,7 @@ class SpoolFile:
             return cls(path)
         except SpoolError as error:
             cause = error.__cause__
-            if isinstance(cause, sqlite3.OperationalError) and "locked" in str(cause):
+            if _is_taken(error):
                 raise _Taken from error
             if not isinstance(cause, sqlite3.DatabaseError) or isinstance(cause, sqlite3.OperationalError):
                 raise
@@ -274,6 +274,52 @@ class SpoolFile:
     def close(self) -> None:
         """Close the file."""
         self._database.close()
+
+
+@dataclass(frozen=True, slots=True)
+class SpoolState:
+    """How a file in a spool's folder is.
+
+    Attributes:
+        path: which.
+        in_use: whether a worker has it open.
+        lines: how many wait in it; 0 where a worker has it.
+        bytes: what they take.
+        damaged: why it cannot be read; empty if it can, or a worker has it.
+    """
+
+    path: Path
+    in_use: bool = False
+    lines: int = 0
+    bytes: int = 0
+    damaged: str = ""
+
+
+def states_in(folder: Path) -> list[SpoolState]:
+    """Look at the files that workers have, or have left behind; a worker that starts in that moment takes another.
+
+    Args:
+        folder: where they lie; it need not be there.
+    """
+    return [_state(path) for path in sorted(folder.glob("spool-*.sqlite"))]
+
+
+def _state(path: Path) -> SpoolState:
+    try:
+        file = SpoolFile(path)
+    except SpoolError as error:
+        return SpoolState(path, in_use=True) if _is_taken(error) else SpoolState(path, damaged=str(error.__cause__))
+    try:
+        return SpoolState(path, False, *file.held())
+    except SpoolError as error:
+        return SpoolState(path, damaged=str(error.__cause__))
+    finally:
+        file.close()
+
+
+def _is_taken(error: SpoolError) -> bool:
+    cause = error.__cause__
+    return isinstance(cause, sqlite3.OperationalError) and "locked" in str(cause)
 
 
 class _Taken(Exception):

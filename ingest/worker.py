@@ -37,6 +37,7 @@ from store.session import Session
 from store.settings import StoreSettings
 from store.wanted import WantedChannels
 from store.widths import Thresholds
+from store.workers import Figures
 from store.writer import Writer
 
 log = structlog.get_logger(__name__)
@@ -215,7 +216,7 @@ class _Worker:
             session,
             self._source,
             self._settings,
-            lines=lambda: self.pipeline.counts.received,
+            figures=self._figures,
             obey=self._obey,
             optouts=said.optouts,
             leaving=self.leaving,
@@ -232,6 +233,11 @@ class _Worker:
         async with RecentMessages(self._settings.backfill_url) as service:
             filling = Backfill(service, self._source, self._settings.worker, self.pipeline.take, self.pipeline.counts)
             await filling.run(self._opened(Coverage.open), self.leaving)
+
+    def _figures(self) -> Figures:
+        counts, spool = self.pipeline.counts, self._spool
+        connections = int(self._source.figures["connections"])
+        return Figures(counts.received, connections, spool.unsettled, spool.bytes, counts.lag_ms, spool.alarm)
 
     def _obey(self, rules: ChannelRules) -> None:
         self.pipeline.rules = rules

@@ -1,77 +1,22 @@
-"""The `logstv` command: one group or command a module of `logstv.commands`, put together here.
-
-What goes wrong on purpose ends as one sentence on standard error and exit code 1; a traceback is a fault of ours.
-"""
+"""What `logstv` begins with: as little as there can be, so that Ctrl-C is heard while the rest is loaded."""
 
 from __future__ import annotations
 
 import sys
 
-import typer
-from pydantic import ValidationError
-
-from app.errors import AppError
-from ingest.errors import IngestError
-from logstv.commands import archive, channels, erase, importing, node, optout, schema
-from logstv.commands.api import api
-from logstv.commands.demo_chat import demo_chat
-from logstv.commands.export import export
-from logstv.commands.ingest import ingest
-from logstv.commands.replay import replay
-from logstv.commands.up import up
-from logstv.commands.workers import workers
-from logstv.errors import LogstvError
-from store.errors import StoreError
-
-# The base of each room's errors: what they say is meant for people.
-ROOM_ERRORS: tuple[type[Exception], ...] = (LogstvError, StoreError, IngestError, AppError)
-
-app = typer.Typer(
-    name="logstv",
-    help="Chat logs of Twitch channels in Apache Cassandra: one table for each question.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-app.command(epilog="Example: logstv up --channel moonbase")(up)
-app.command(epilog="Example: logstv ingest --channel moonbase --channel demo")(ingest)
-app.command(epilog="Example: LOGSTV_CONTACT_POINTS=10.0.0.1 logstv api --port 8025")(api)
-app.command(epilog="Example: logstv replay --shift-to-now channel.txt.gz")(replay)
-app.command(epilog="Example: logstv export --channel forsen --from 2026-11-01T00:00:00Z -o forsen.ndjson.gz")(export)
-app.command("demo-chat", epilog="Example: logstv demo-chat --port 6667 --channel moonbase --rate 50")(demo_chat)
-app.command(epilog="Example: logstv workers --json")(workers)
-app.add_typer(channels.app, name="channels")
-app.add_typer(optout.app, name="optout")
-app.add_typer(erase.app, name="erase")
-app.add_typer(archive.app, name="archive")
-app.add_typer(importing.app, name="import")
-app.add_typer(schema.app, name="schema")
-app.add_typer(node.app, name="node")
+INTERRUPTED = 130
+"""What a shell says of a command that Ctrl-C ended: 128 and the number of the signal."""
 
 
 def main() -> None:
     """Run the command."""
     try:
-        app()
-    except ROOM_ERRORS as error:
-        _fail(str(error))
-    except ValidationError as error:
-        _fail(_setting(error))
+        from logstv.command import run  # noqa: PLC0415 - it takes most of a second
+
+        code = run()
     except KeyboardInterrupt:
-        sys.exit(130)
-
-
-def _fail(sentence: str) -> None:
-    print(f"logstv: {sentence}", file=sys.stderr)  # noqa: T201 - the command's last word
-    sys.exit(1)
-
-
-def _setting(error: ValidationError) -> str:
-    """Say which setting makes no sense, under the name it has in the environment."""
-    first = error.errors()[0]
-    reason = first["msg"].removeprefix("Value error, ")
-    return f"LOGSTV_{'_'.join(str(part) for part in first['loc']).upper()}={first['input']!s}: {reason}"
+        code = INTERRUPTED
+    sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -86,26 +86,38 @@ def ease_collector() -> None:
 
 def run_until_stopped(work: Coroutine[Any, Any, None]) -> None:
     """Run until the work ends, or until Ctrl-C or SIGTERM cancels it; a second Ctrl-C does not wait."""
+    run_to_the_end(work)
+
+
+def run_to_the_end(work: Coroutine[Any, Any, None]) -> int:
+    """Run as `run_until_stopped` what has an end of its own.
+
+    Returns:
+        What to exit with: 0 if it came to its end; if it was stopped, 128 and the number of the signal.
+    """
     set_up_logging()
     ease_collector()
+    stopped: list[signal.Signals] = []
     try:
         with contextlib.suppress(asyncio.CancelledError):
-            asyncio.run(_cancelled_by_signal(work))
+            asyncio.run(_cancelled_by_signal(work, stopped))
     except BaseExceptionGroup as group:
         # Tasks that run side by side fail as a group; what counts is why the first of them did.
         raise _first(group) from group
+    return 128 + stopped[0] if stopped else 0
 
 
 def _first(error: BaseException) -> BaseException:
     return _first(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error
 
 
-async def _cancelled_by_signal(work: Coroutine[Any, Any, None]) -> None:
+async def _cancelled_by_signal(work: Coroutine[Any, Any, None], stopped: list[signal.Signals]) -> None:
     task = asyncio.ensure_future(work)
     loop = asyncio.get_running_loop()
 
     def stop(number: signal.Signals) -> None:
         loop.remove_signal_handler(number)  # the next one ends the process at once
+        stopped.append(number)
         task.cancel()
 
     for number in (signal.SIGINT, signal.SIGTERM):

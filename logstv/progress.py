@@ -1,4 +1,4 @@
-"""The progress bars of commands that read files or logs; on standard error, and gone when they are done."""
+"""Progress on standard error for what takes long, in a terminal; elsewhere nothing is drawn."""
 
 from __future__ import annotations
 
@@ -6,11 +6,21 @@ import contextlib
 from collections.abc import Iterator
 
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, ProgressColumn, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 
 class Bar:
-    """A bar that is shown."""
+    """A bar that is drawn."""
 
     def __init__(self, progress: Progress, task: TaskID) -> None:
         self._progress = progress
@@ -29,18 +39,36 @@ class Bar:
         self._progress.update(self._task, completed=count)
 
 
-def bytes_bar(what: str, console: Console) -> contextlib.AbstractContextManager[Bar]:
-    """Show how many bytes of files have been read, for as long as the block runs."""
-    return _bar(what, console, DownloadColumn())
+def bytes_read(doing: str, total: int | None = None) -> contextlib.AbstractContextManager[Bar]:
+    """Draw how many bytes of files are read.
+
+    Args:
+        doing: what is done, as in Replaying.
+        total: how many there are; None: that is not known before.
+    """
+    return _bar(doing, total, DownloadColumn(), TimeRemainingColumn())
 
 
-def time_bar(what: str, console: Console) -> contextlib.AbstractContextManager[Bar]:
-    """Show how far into a range of time something is, for as long as the block runs."""
-    return _bar(what, console, TextColumn("{task.percentage:>3.0f} %"))
+def counted(doing: str, total: int | None = None) -> contextlib.AbstractContextManager[Bar]:
+    """Draw how many of something are done.
+
+    Args:
+        doing: what is done, as in Exporting days.
+        total: how many there are; None: that is not known before.
+    """
+    return _bar(doing, total, MofNCompleteColumn(), TimeElapsedColumn())
+
+
+def time_reached(doing: str) -> contextlib.AbstractContextManager[Bar]:
+    """Draw how far into a range of time something is."""
+    return _bar(doing, None, TextColumn("{task.percentage:>3.0f} %"), TimeRemainingColumn())
 
 
 @contextlib.contextmanager
-def _bar(what: str, console: Console, column: ProgressColumn) -> Iterator[Bar]:
-    columns = (TextColumn(what), BarColumn(), column, TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
-        yield Bar(progress, progress.add_task(what, total=None))
+def _bar(doing: str, total: int | None, *columns: ProgressColumn) -> Iterator[Bar]:
+    console = Console(stderr=True)
+    drawn = Progress(
+        TextColumn(doing), BarColumn(), *columns, console=console, transient=True, disable=not console.is_terminal
+    )
+    with drawn as progress:
+        yield Bar(progress, progress.add_task(doing, total=total))

@@ -7,9 +7,11 @@ from typing import Literal
 
 import platformdirs
 from jgo.constants import MAVEN_CENTRAL_URL
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from app.settings import AppSettings
+from ingest.settings import IngestSettings
 from store.settings import StoreSettings
 
 
@@ -19,6 +21,15 @@ def store_settings() -> StoreSettings:
     if settings.archive_url or settings.contact_points:
         return settings
     return settings.model_copy(update={"archive_url": (NodeSettings().data_dir / "archive").as_uri()})
+
+
+def sentences(error: ValidationError) -> list[str]:
+    """Say which settings make no sense, each under the name it has in the environment."""
+    return [
+        f"LOGSTV_{'_'.join(str(part) for part in each['loc']).upper()}={each['input']!s}: "
+        + each["msg"].removeprefix("Value error, ")
+        for each in error.errors()
+    ]
 
 
 class NodeSettings(BaseSettings):
@@ -76,3 +87,7 @@ class NodeSettings(BaseSettings):
     def node_dir(self) -> Path:
         """The folder of the local node."""
         return self.data_dir / "cassandra"
+
+
+ROOMS: tuple[type[BaseSettings], ...] = (StoreSettings, NodeSettings, IngestSettings, AppSettings)
+"""The settings of all rooms."""

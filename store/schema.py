@@ -24,7 +24,7 @@ import schema
 from schema import Column, SchemaFileError, Table
 from store import schema_lock
 from store.errors import SchemaError, SchemaRefused
-from store.session import cluster_of, translated, unreachable
+from store.session import cluster_of, said_by, translated, unreachable
 from store.settings import StoreSettings
 
 log = structlog.get_logger(__name__)
@@ -173,9 +173,8 @@ def _run(cluster: Cluster, session: DriverSession, cql: str) -> None:
     try:
         session.execute(cql, timeout=_DDL_SECONDS)
     except (RequestValidationException, ErrorMessage) as error:
-        said = re.search(r'message="(.*)"', str(error), re.DOTALL)
         raise SchemaError(
-            f"Cassandra did not take a change of the schema: {said[1] if said else error}. The statement was: {cql}"
+            f"Cassandra did not take a change of the schema: {said_by(error)}. The statement was: {cql}"
         ) from error
     _agree(cluster)
 

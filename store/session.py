@@ -7,6 +7,7 @@ The driver has no asyncio interface; its callbacks come on its own thread. What 
 from __future__ import annotations
 
 import asyncio
+import re
 import ssl
 from collections import Counter
 from collections.abc import Callable, Hashable
@@ -14,6 +15,7 @@ from typing import Any
 
 import structlog
 from cassandra import (
+    AuthenticationFailed,
     ConsistencyLevel,
     DriverException,
     InvalidRequest,
@@ -33,6 +35,7 @@ from cassandra.cluster import (
 )
 from cassandra.cluster import Session as DriverSession
 from cassandra.policies import DCAwareRoundRobinPolicy, ExponentialReconnectionPolicy, TokenAwarePolicy
+from cassandra.pool import Host
 from cassandra.query import BoundStatement, PreparedStatement, Statement, tuple_factory
 
 from store.errors import NodesMissing, SettingsError, StoreError, StoreUnavailable
@@ -103,8 +106,13 @@ class Session:
             self._prepared[cql] = prepared
         return self._prepared[cql]
 
-    def execute(self, statement: Statement | str) -> asyncio.Future[Rows]:
-        """Send a request; the future holds its rows.
+    @property
+    def hosts(self) -> list[Host]:
+        """The nodes that the driver knows of."""
+        return list(self._cluster.metadata.all_hosts())
+
+    def execute(self, statement: Statement | str, *, host: Host | None = None) -> asyncio.Future[Rows]:
+        """Send a request, to one node if it is named; the future holds its rows.
 
         The future fails with StoreUnavailable when Cassandra cannot answer, StoreError when it refuses.
         """
@@ -125,7 +133,7 @@ class Session:
                 _call(loop, _reject, unanswered.pop(), error)
 
         try:
-            response: ResponseFuture = self.driver_session.execute_async(statement)
+            response: ResponseFuture = self.driver_session.execute_async(statement, host=host)
         except Exception as error:  # noqa: BLE001 - the driver raises whatever its pools raise; all become ours
             _reject(future, error)
         else:
@@ -169,7 +177,7 @@ def cluster_of(settings: StoreSettings) -> Cluster:
         protocol_version=5,
         compression="lz4" if settings.wire_compression else False,
         auth_provider=auth,
-        ssl_context=_tls(settings) if settings.tls else None,
+        ssl_context=tls_of(settings),
         reconnection_policy=ExponentialReconnectionPolicy(*_RECONNECT_SECONDS),
         idle_heartbeat_interval=_HEARTBEAT_SECONDS,
         idle_heartbeat_timeout=_HEARTBEAT_SECONDS,
@@ -177,7 +185,14 @@ def cluster_of(settings: StoreSettings) -> Cluster:
     )
 
 
-def _tls(settings: StoreSettings) -> ssl.SSLContext:
+def tls_of(settings: StoreSettings) -> ssl.SSLContext | None:
+    """Give how TLS is spoken to the nodes; None: it is not.
+
+    Raises:
+        SettingsError: a setting names something that cannot be read.
+    """
+    if not settings.tls:
+        return None
     try:
         context = ssl.create_default_context(cafile=settings.tls_ca)
         if settings.tls_cert is not None:
@@ -192,18 +207,30 @@ def _tls(settings: StoreSettings) -> ssl.SSLContext:
 
 def unreachable(settings: StoreSettings, error: Exception) -> StoreUnavailable:
     """Give the error for a cluster that cannot be connected to."""
-    where = ", ".join(settings.contact_points) or LOCAL_NODE
+    where = f"{', '.join(settings.contact_points) or LOCAL_NODE} port {settings.cql_port}"
     reasons = getattr(error, "errors", None)
     reason: object = error
     if isinstance(reasons, dict) and reasons:
         reason = next(iter(reasons.values()))
+        if isinstance(reason, OperationTimedOut):
+            reason = reason.errors
     elif isinstance(reasons, list):
         # The policy looked at every host and asked none of them.
         reason = f"none of the nodes is in the datacenter {settings.local_dc!r} that LOGSTV_LOCAL_DC names"
+    if isinstance(reason, AuthenticationFailed):
+        return StoreUnavailable(
+            f"the Cassandra at {where} refuses the login ({said_by(reason)}): see LOGSTV_USERNAME and LOGSTV_PASSWORD"
+        )
     advice = (
         "" if settings.contact_points else "; LOGSTV_CONTACT_POINTS names a cluster, `logstv node start` starts a node"
     )
-    return StoreUnavailable(f"no Cassandra answers at {where} port {settings.cql_port}: {reason}{advice}")
+    return StoreUnavailable(f"no Cassandra answers at {where}: {reason}{advice}")
+
+
+def said_by(error: object) -> str:
+    """Give what the server itself says in an error, without the driver's words around it."""
+    said = re.search(r'message="(.*)"', str(error), re.DOTALL)
+    return said[1] if said else str(error)
 
 
 def translated(error: BaseException) -> BaseException:
@@ -211,10 +238,13 @@ def translated(error: BaseException) -> BaseException:
     if isinstance(error, StoreError | asyncio.CancelledError):
         return error
     if isinstance(error, InvalidRequest) and ("does not exist" in str(error) or "unconfigured table" in str(error)):
-        return StoreError(f"the tables are not there yet: run `logstv schema apply` ({error})")
+        return StoreError(
+            f"the tables are not there yet: run `logstv schema apply`, or name their keyspace with LOGSTV_KEYSPACE "
+            f"({said_by(error)})"
+        )
     # What the driver has no class of its own for comes as the protocol's message.
     if isinstance(error, RequestValidationException | protocol.RequestValidationException):
-        return StoreError(f"Cassandra refused a request: {error}")
+        return StoreError(f"Cassandra refused a request: {said_by(error)}")
     if isinstance(error, Unavailable):
         return NodesMissing("too few replicas are up for the consistency level")
     if isinstance(error, OperationTimedOut | RequestExecutionException | protocol.ErrorMessage):

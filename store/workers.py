@@ -5,10 +5,12 @@ A row expires when its worker no longer writes it. What follows from who is ther
 
 from __future__ import annotations
 
+import itertools
 import math
 import uuid
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import astuple, dataclass, field
+from typing import Any
 
 from cassandra.query import PreparedStatement
 
@@ -18,6 +20,30 @@ from store.sightings import REGISTRY
 
 BEATS_MISSED = 3
 """How many signs of life a worker may miss before it counts as gone."""
+
+MOST_FAILING = 20
+"""A row names no more channels than these that cannot be joined; how many they are it says in any case."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """How a worker's reading and writing goes.
+
+    Attributes:
+        lines: how many it has received.
+        connections: how many it has with the chat server.
+        waiting: how many lines wait to be written.
+        waiting_bytes: what those take on disk.
+        lag_ms: how old the newest message of its last write was when that was acknowledged.
+        alarm: what is wrong with its spool; empty when all is well.
+    """
+
+    lines: int = 0
+    connections: int = 0
+    waiting: int = 0
+    waiting_bytes: int = 0
+    lag_ms: int = 0
+    alarm: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +58,9 @@ class Worker:
         leaving: whether it hands its channels over, to end.
         wanted: how many channels are assigned to it.
         failed: how many of those it cannot join.
-        lines: how many lines it has received.
+        figures: how its reading and writing goes.
         reading: the ids of the channels that it is in.
+        failing: the logins that it cannot join, at most `MOST_FAILING` of them, and why.
     """
 
     name: str
@@ -43,8 +70,9 @@ class Worker:
     leaving: bool = False
     wanted: int = 0
     failed: int = 0
-    lines: int = 0
+    figures: Figures = Figures()
     reading: frozenset[int] = frozenset()
+    failing: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     @property
     def age(self) -> tuple[int, uuid.UUID]:
@@ -88,8 +116,9 @@ class Workers:
             worker.leaving,
             worker.wanted,
             worker.failed,
-            worker.lines,
             worker.reading,
+            dict(itertools.islice(worker.failing.items(), MOST_FAILING)),
+            *astuple(worker.figures),
             life_seconds(every_seconds),
         )
         await self._session.execute(self._prepared["beat"].bind(values))
@@ -101,10 +130,7 @@ class Workers:
             StoreUnavailable: Cassandra cannot answer.
         """
         rows = await self._session.execute(self._prepared["all"].bind((REGISTRY,)))
-        return [
-            Worker(name, which, unix_ms(since), unix_ms(seen), leaving, wanted, failed, lines, frozenset(reading or ()))
-            for name, which, since, seen, leaving, wanted, failed, lines, reading in rows
-        ]
+        return [_worker(row) for row in rows]
 
     async def forget(self, worker: Worker) -> None:
         """Take the row of a worker that has ended out of the table.
@@ -113,6 +139,24 @@ class Workers:
             StoreUnavailable: Cassandra cannot answer.
         """
         await self._session.execute(self._prepared["forget"].bind((REGISTRY, worker.name, worker.incarnation)))
+
+
+def _worker(row: Sequence[Any]) -> Worker:
+    name, which, since, seen, leaving, wanted, failed, reading, failing = row[:9]
+    # A worker of a time before the later columns says nothing in them.
+    lines, connections, waiting, waiting_bytes, lag, alarm = row[9:]
+    return Worker(
+        name,
+        which,
+        unix_ms(since),
+        unix_ms(seen),
+        leaving,
+        wanted,
+        failed,
+        Figures(lines or 0, connections or 0, waiting or 0, waiting_bytes or 0, lag or 0, alarm or ""),
+        frozenset(reading or ()),
+        dict(failing or {}),
+    )
 
 
 def life_seconds(every_seconds: float) -> int:
@@ -133,9 +177,13 @@ def readers(workers: Iterable[Worker]) -> dict[int, list[str]]:
 
 def _statements(session: Session) -> dict[str, str]:
     table = session.table("workers")
-    columns = "name, incarnation, since, seen, leaving, wanted, failed, lines, reading"
+    columns = (
+        "name, incarnation, since, seen, leaving, wanted, failed, reading, failing, "
+        "lines, connections, waiting, waiting_bytes, lag, alarm"
+    )
+    marks = ", ".join("?" for _ in columns.split(","))
     return {
-        "beat": f"INSERT INTO {table} (registry, {columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) USING TTL ?",
+        "beat": f"INSERT INTO {table} (registry, {columns}) VALUES (?, {marks}) USING TTL ?",
         "all": f"SELECT {columns} FROM {table} WHERE registry = ?",
         "forget": f"DELETE FROM {table} WHERE registry = ? AND name = ? AND incarnation = ?",
     }

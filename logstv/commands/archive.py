@@ -14,7 +14,8 @@ from rich.table import Table
 
 from logstv.commands.up import cluster
 from logstv.errors import CommandError
-from logstv.lifecycle import run_until_stopped, set_up_logging
+from logstv.lifecycle import run_to_the_end, run_until_stopped, set_up_logging
+from logstv.progress import counted
 from store.archive import upkeep
 from store.archive.archive import Archive, Standing
 from store.archive.restoring import Restorer
@@ -38,7 +39,12 @@ def run(once: Annotated[bool, typer.Option("--once", help="Export what is closed
     """
     failed: list[str] = []
     with cluster() as settings:
-        run_until_stopped(_run(settings, failed, once=once))
+        if not once:
+            run_until_stopped(_follow(settings))
+            return
+        code = run_to_the_end(_run(settings, failed))
+    if code:
+        raise typer.Exit(code)
     if failed:
         raise CommandError("; ".join(failed))
 
@@ -110,11 +116,16 @@ async def opened(settings: StoreSettings) -> AsyncIterator[Archive]:
         await session.close()
 
 
-async def _run(settings: StoreSettings, failed: list[str], *, once: bool) -> None:
+async def _follow(settings: StoreSettings) -> None:
     async with opened(settings) as archive:
-        if not once:
-            await archive.follow(settings.archive_every_minutes * 60)
-        outcome = await archive.run()
+        await archive.follow(settings.archive_every_minutes * 60)
+
+
+async def _run(settings: StoreSettings, failed: list[str]) -> None:
+    async with opened(settings) as archive:
+        due = sum(len(each.due) for each in await archive.standing())
+        with counted("Exporting days", due) as bar:
+            outcome = await archive.run(lambda _: bar.advance(1))
         failed += [f"{place}: {reason}" for place, reason in outcome.failed.items()]
         typer.echo(f"{outcome.days:,} days with {outcome.lines:,} lines were exported.")
 
@@ -127,6 +138,7 @@ def _go_through(walk: Callable[[Archive], AsyncIterator[Finding]], sound: str) -
         good = bad = lines = 0
         async with opened(settings) as archive:
             async for found in walk(archive):
+                bar.advance(1)
                 if found.problem is None:
                     good, lines = good + 1, lines + found.lines
                 else:
@@ -134,7 +146,7 @@ def _go_through(walk: Callable[[Archive], AsyncIterator[Finding]], sound: str) -
                     typer.echo(f"{found.place}: {found.problem}")
         return good, bad, lines
 
-    with cluster() as settings:
+    with cluster() as settings, counted("Reading days") as bar:
         good, bad, lines = asyncio.run(go())
     typer.echo(f"{good:,} days with {lines:,} lines are {sound}" + (f", {bad:,} are not." if bad else "."))
     if bad:

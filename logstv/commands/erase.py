@@ -6,6 +6,7 @@ import asyncio
 import time
 
 import typer
+from rich.console import Console
 
 from logstv.commands.up import cluster
 from logstv.errors import CommandError
@@ -55,7 +56,8 @@ async def _run(settings: StoreSettings) -> list[Optout]:
         newest_ms = max((row.since_ms for row in wanted), default=0)
         # Workers may have lines of who opted out a moment ago in hand.
         await asyncio.sleep(max(newest_ms / 1000 + SETTLED_SECONDS + 0.1 - time.time(), 0))
-        erased = await (await Erasing.open(session, optouts, await erasers_of(session))).run()
+        with Console(stderr=True).status(f"Erasing what is stored of {len(wanted)} ..."):
+            erased = await (await Erasing.open(session, optouts, await erasers_of(session))).run()
         if erased is None:
             raise CommandError("a worker is erasing right now: `logstv optout list` shows how far it is")
         for row in erased:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -15,8 +13,8 @@ from app.times import parse_time
 from logstv.commands.up import cluster
 from logstv.dump import Dump, Form, dumping
 from logstv.errors import CommandError
-from logstv.lifecycle import run_until_stopped
-from logstv.progress import Bar, time_bar
+from logstv.lifecycle import run_to_the_end
+from logstv.progress import Bar, time_reached
 from store.reader import Log
 from store.settings import StoreSettings
 from store.shapes import CHANNEL, CHANNEL_USER, USER
@@ -52,16 +50,11 @@ def export(
     if form is None:
         form = Form.PARQUET if output is not None and output.suffix == ".parquet" else Form.NDJSON
     console, counts = Console(stderr=True), list[int]()
-    try:
-        with cluster() as settings, dumping(output, form) as dump:
-            with time_bar("Exporting", console) as bar:
-                run_until_stopped(_export(settings, channel, user, (from_ms, to_ms), dump, bar, counts))
-            if not counts:
-                raise typer.Exit(130)  # stopped before it was whole
-    except BrokenPipeError:
-        # Whoever reads wants no more; what Python would still flush at its end goes nowhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise typer.Exit(1) from None
+    with cluster() as settings, dumping(output, form) as dump:
+        with time_reached("Exporting") as bar:
+            code = run_to_the_end(_export(settings, channel, user, (from_ms, to_ms), dump, bar, counts))
+        if code:
+            raise typer.Exit(code)  # stopped before it was whole
     console.print(f"{counts[0]:,} lines exported.", highlight=False)
 
 

@@ -20,8 +20,8 @@ from ingest.overrustle import OverrustleTree
 from logstv.commands.archive import opened
 from logstv.commands.up import cluster
 from logstv.errors import CommandError
-from logstv.lifecycle import run_until_stopped
-from logstv.progress import bytes_bar
+from logstv.lifecycle import run_to_the_end
+from logstv.progress import bytes_read
 from logstv.settings import NodeSettings
 
 app = typer.Typer(help="Take in what other programs have logged.", no_args_is_help=True, rich_markup_mode=None)
@@ -79,16 +79,14 @@ def _run(
     remembered = NodeSettings().data_dir / "imported"
     console, works = Console(stderr=True), list[Work]()
     report = report or remembered / f"{name}.unread.ndjson"
-    with cluster() as settings, bytes_bar("Looking" if dry_run else "Importing", console) as bar:
+    with cluster(with_tables=True) as settings, bytes_read("Looking" if dry_run else "Importing") as bar:
         plan = Plan(
             tree, settings, remembered / f"{name}.txt", report, jobs or os.cpu_count() or 1, dry=dry_run, again=again
         )
-        run_until_stopped(_import(plan, works, bar.total, bar.advance))
-    if not works:
-        return
-    _tell(console, works[0].outcome, report, dry=dry_run)
-    if works[0].outcome.failed:
-        raise typer.Exit(1)
+        code = run_to_the_end(_import(plan, works, bar.total, bar.advance))
+    if works:
+        _tell(console, works[0].outcome, report, dry=dry_run)
+    raise typer.Exit(code or bool(works and works[0].outcome.failed))
 
 
 async def _import(plan: Plan, works: list[Work], total: Callable[[float], None], progress: Progress) -> None:

@@ -15,8 +15,8 @@ from ingest.quarantine import Quarantine
 from ingest.replay import Replay, total_bytes
 from ingest.said_optouts import SaidOptouts
 from logstv.commands.up import cluster
-from logstv.lifecycle import run_until_stopped
-from logstv.progress import bytes_bar
+from logstv.lifecycle import run_to_the_end
+from logstv.progress import bytes_read
 from logstv.settings import NodeSettings
 from store.errors import StoreError
 from store.optouts import Optouts
@@ -43,12 +43,12 @@ def replay(
     size = total_bytes(files)
     kept = Retention.of(parse_duration(retention)) if retention is not None else None
     console = Console(stderr=True)
-    with cluster() as settings, bytes_bar("Replaying", console) as bar:
-        bar.total(size)
+    with cluster(with_tables=True) as settings, bytes_read("Replaying", size) as bar:
         source = Replay(files, shift_to_now=shift_to_now, rate=rate, progress=bar.advance)
         counts = IngestCounts()
-        run_until_stopped(_replay(settings, source, kept, counts))
+        code = run_to_the_end(_replay(settings, source, kept, counts))
     _tell(console, source, counts)
+    raise typer.Exit(code)
 
 
 async def _replay(settings: StoreSettings, source: Replay, kept: Retention | None, counts: IngestCounts) -> None:

@@ -11,7 +11,6 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from app.server import serve
 from app.settings import AppSettings
 from ingest.demo import DemoChat, DemoChatServer
 from ingest.settings import IngestSettings
@@ -27,8 +26,13 @@ from store.settings import StoreSettings
 
 
 @contextlib.contextmanager
-def cluster() -> Iterator[StoreSettings]:
-    """Give a cluster with the tables in it: the one that is set, or the local node, started if it does not run."""
+def cluster(*, with_tables: bool = False) -> Iterator[StoreSettings]:
+    """Give the cluster that is set, or the local node, started if it does not run.
+
+    Args:
+        with_tables: make what is missing of the tables also in a cluster that is set. Without it a mistyped keyspace is
+            not made by a look at it. Those of the local node are made in any case.
+    """
     settings = store_settings()
     node = None if settings.contact_points else LocalNode(NodeSettings())
     try:
@@ -37,7 +41,8 @@ def cluster() -> Iterator[StoreSettings]:
             # One that ran already may listen elsewhere than our settings say.
             status = node.status()
             settings = settings.model_copy(update={"contact_points": (status.address,), "cql_port": status.cql_port})
-        schema.apply(settings)
+        if with_tables or node is not None:
+            schema.apply(settings)
         yield settings
     finally:
         if node is not None:
@@ -53,11 +58,13 @@ def up(
     settings = ingest_settings(channel)
     if demo and not settings.channels:
         settings = settings.model_copy(update={"channels": DEMO_CHANNELS})
-    with cluster() as store_settings:
+    with cluster(with_tables=True) as store_settings:
         run_until_stopped(_up(store_settings, settings, AppSettings(), rate if demo else None))
 
 
 async def _up(store: StoreSettings, ingest: IngestSettings, api: AppSettings, demo_rate: float | None) -> None:
+    from app.server import serve  # noqa: PLC0415 - FastAPI takes half of the time in which any command starts
+
     async with contextlib.AsyncExitStack() as stack:
         if demo_rate is not None:
             chat = DemoChat(channels=ingest.channels, rate=demo_rate)

@@ -58,7 +58,13 @@ def _record(worker: Worker, logins: dict[int, str], now_ms: int) -> dict[str, ob
         "wanted": worker.wanted,
         "joined": len(worker.reading),
         "failed": worker.failed,
-        "lines": worker.lines,
+        "lines": worker.figures.lines,
+        "connections": worker.figures.connections,
+        "waiting": worker.figures.waiting,
+        "waitingBytes": worker.figures.waiting_bytes,
+        "lagSeconds": worker.figures.lag_ms / 1000,
+        "alarm": worker.figures.alarm,
+        "failing": dict(worker.failing),
         "reads": [{"id": str(which), "login": logins.get(which)} for which in sorted(worker.reading)],
     }
 
@@ -76,7 +82,7 @@ def _table(found: list[Worker], logins: dict[int, str], now_ms: int) -> Table:
             str(worker.wanted),
             str(len(worker.reading)),
             str(worker.failed),
-            f"{worker.lines:,}",
+            f"{worker.figures.lines:,}",
             ", ".join(names[:_SHOWN]) + more,
         )
     return table

@@ -27,7 +27,7 @@ def before_start(settings: NodeSettings) -> None:
     """
     _check_folder(settings.node_dir)
     _check_room(settings)
-    _check_ports(settings)
+    check_ports(settings)
 
 
 def _check_folder(folder: Path) -> None:
@@ -55,7 +55,12 @@ def _check_room(settings: NodeSettings) -> None:
         )
 
 
-def _check_ports(settings: NodeSettings) -> None:
+def check_ports(settings: NodeSettings) -> None:
+    """Look whether the node's ports can be had.
+
+    Raises:
+        NodeStartError: one is taken, or two are the same.
+    """
     wanted = (
         (settings.node_address, settings.cql_port, "LOGSTV_CQL_PORT"),
         (settings.node_address, settings.node_storage_port, "LOGSTV_NODE_STORAGE_PORT"),

@@ -109,6 +109,11 @@ def folder(settings: NodeSettings, console: Console | None = None, jars: tuple[J
     return kept
 
 
+def are_there(settings: NodeSettings) -> bool:
+    """Say whether all jars are here already."""
+    return _complete(settings.cache_dir / f"cassandra-{VERSION}", listed())
+
+
 def _complete(kept: Path, jars: tuple[Jar, ...]) -> bool:
     try:
         return (kept / "complete").read_text(encoding="ascii") == _digest(jars) and all(

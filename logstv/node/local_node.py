@@ -10,7 +10,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -27,13 +26,10 @@ from logstv.node import checks, config, guard, jars, java, nodetool
 from logstv.node.config import Ring, Tuning
 from logstv.node.run import NodeState, RunFolder
 from logstv.settings import NodeSettings
+from store.probe import refusal
 
 _LOOK_SECONDS = 0.1
 _GUARD_SECONDS = 15.0  # what the guard may take beyond the node's own time
-# An OPTIONS request of the native protocol, which a node answers with SUPPORTED before anything else is said:
-# https://github.com/apache/cassandra/blob/cassandra-5.0/doc/native_protocol_v5.spec
-_OPTIONS = bytes((5, 0, 0, 0, 5, 0, 0, 0, 0))
-_SUPPORTED = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -358,13 +354,7 @@ class LocalNode:
 
 def answers(address: str, port: int, *, timeout: float = 2.0) -> bool:
     """Say whether a node answers there in CQL's protocol, within so many seconds."""
-    try:
-        with socket.create_connection((address, port), timeout=timeout) as connection:
-            connection.sendall(_OPTIONS)
-            head = connection.recv(9)
-    except OSError:
-        return False
-    return len(head) >= 5 and head[4] == _SUPPORTED
+    return not refusal(address, port, timeout=timeout)
 
 
 def _signal(pid: int, number: int) -> None:

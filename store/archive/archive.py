@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import structlog
@@ -33,6 +33,9 @@ log = structlog.get_logger(__name__)
 _BEHIND_DAYS = 3
 """An exporter is behind when a day has been closed for so long."""
 
+_AT_ONCE = 16
+"""Channels that are asked about together."""
+
 
 @dataclass(frozen=True, slots=True)
 class Standing:
@@ -47,6 +50,7 @@ class Standing:
         first: the oldest of them; None if there are none.
         last: the newest.
         due: the days that are to be exported, oldest first.
+        missing: the oldest of them that is not there at all, and not only to be exported once more; None: all are.
     """
 
     channel_id: int
@@ -57,6 +61,22 @@ class Standing:
     first: Place | None
     last: Place | None
     due: tuple[Place, ...]
+    missing: Place | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """A channel with a day that should have been exported days ago.
+
+    Attributes:
+        oldest: the oldest such day.
+        days: how many days of the channel are to be exported.
+        left_days: for how many days its lines are still in Cassandra; None: for ever.
+    """
+
+    oldest: Place
+    days: int
+    left_days: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,13 +159,16 @@ class Archive:
             if each.retention_days is not None and each.channel_id is not None
         )
 
-    async def run(self) -> Exported:
+    async def run(self, tried: Callable[[Place], object] = lambda _: None) -> Exported:
         """Export what is to be exported.
+
+        Args:
+            tried: told of each day that was, or could not be.
 
         Raises:
             StoreUnavailable: Cassandra or the archive cannot answer.
         """
-        outcome = await self.exporter.run(await self.channel_ids())
+        outcome = await self.exporter.run(await self.channel_ids(), tried)
         if outcome.days or outcome.failed:
             log.info("archive.run", days=outcome.days, lines=outcome.lines, failed=len(outcome.failed))
         return outcome
@@ -171,22 +194,46 @@ class Archive:
         """
         logins = {channel.channel_id: channel.login for channel in await self.directory.channels()}
         exported = set(await self.channel_ids())
-        found = []
-        for channel_id in sorted(exported | set(await self.index.channels())):
-            days = await self.index.days(channel_id)
-            due = tuple(await self.exporter.due(channel_id)) if channel_id in exported else ()
-            found.append(
-                Standing(
-                    channel_id,
-                    logins.get(channel_id, ""),
-                    len(days),
-                    sum(day.lines for day in days),
-                    sum(day.size for day in days),
-                    days[0].place if days else None,
-                    days[-1].place if days else None,
-                    due,
-                )
+        channel_ids = sorted(exported | set(await self.index.channels()))
+        found: list[Standing] = []
+        for at in range(0, len(channel_ids), _AT_ONCE):
+            some = channel_ids[at : at + _AT_ONCE]
+            found += await asyncio.gather(
+                *(self._standing(channel_id, logins.get(channel_id, ""), channel_id in exported) for channel_id in some)
             )
+        return found
+
+    async def _standing(self, channel_id: int, login: str, is_exported: bool) -> Standing:
+        days = await self.index.days(channel_id)
+        due = await self.exporter.due(channel_id) if is_exported else {}
+        return Standing(
+            channel_id,
+            login,
+            len(days),
+            sum(day.lines for day in days),
+            sum(day.size for day in days),
+            days[0].place if days else None,
+            days[-1].place if days else None,
+            tuple(due),
+            # A day that is there already and got late lines is not about to be lost.
+            next((place for place, noted in due.items() if noted is None), None),
+        )
+
+    async def behind(self, standing: Iterable[Standing]) -> list[Behind]:
+        """Give the channels that have days that should have been exported days ago.
+
+        Raises:
+            StoreUnavailable: Cassandra cannot answer.
+        """
+        kept = (await Retention.of_tables(self.session)).seconds[CHANNEL.table]
+        found = []
+        for each in standing:
+            if each.missing is None:
+                continue
+            closed_days = (self.clock_ms() - each.missing.day_ms) / MS_IN_DAY - 1
+            if closed_days > _BEHIND_DAYS:
+                left = None if kept == FOR_EVER else round(kept / 86_400 - closed_days - 1, 1)
+                found.append(Behind(each.missing, len(each.due), left))
         return found
 
     async def warn(self) -> int:
@@ -198,15 +245,7 @@ class Archive:
         Raises:
             StoreUnavailable: Cassandra cannot answer.
         """
-        kept = (await Retention.of_tables(self.session)).seconds[CHANNEL.table]
-        known = {channel_id: await self.exporter.due(channel_id) for channel_id in await self.channel_ids()}
-        behind = 0
-        for due in known.values():
-            # A day that is there already and got late lines is not about to be lost.
-            oldest = next((place for place, noted in due.items() if noted is None), None)
-            closed_days = 0.0 if oldest is None else (self.clock_ms() - oldest.day_ms) / MS_IN_DAY - 1
-            if closed_days > _BEHIND_DAYS:
-                left = None if kept == FOR_EVER else round(kept / 86_400 - closed_days - 1, 1)
-                log.error("archive.behind", oldest=str(oldest), days=len(due), days_until_it_expires=left)
-                behind += 1
-        return behind
+        behind = await self.behind(await self.standing())
+        for each in behind:
+            log.error("archive.behind", oldest=str(each.oldest), days=each.days, days_until_it_expires=each.left_days)
+        return len(behind)

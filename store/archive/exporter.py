@@ -7,6 +7,7 @@ the same whoever exports it and however often.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import tempfile
 import time
@@ -105,10 +106,14 @@ class Exporter:
         self._clock_ms = clock_ms
         self._block_bytes = block_bytes
 
-    async def run(self, channel_ids: Iterable[int]) -> Exported:
+    async def run(self, channel_ids: Iterable[int], tried: Callable[[Place], object] = lambda _: None) -> Exported:
         """Export every closed day that is not in the archive, and those to which lines came late.
 
         A day that cannot be exported holds up no other.
+
+        Args:
+            channel_ids: of which channels.
+            tried: told of each day that was exported, or could not be.
 
         Raises:
             StoreUnavailable: Cassandra, or the archive, cannot answer.
@@ -117,6 +122,7 @@ class Exporter:
         for channel_id in channel_ids:
             for place, noted in (await self.due(channel_id)).items():
                 await self._try(place, noted, outcome)
+                tried(place)
         return outcome
 
     async def due(self, channel_id: int) -> dict[Place, int | None]:
@@ -223,13 +229,13 @@ class Exporter:
         except ArchiveUnavailable as error:
             # One file may be at fault; several in a row are the archive.
             outcome.unavailable += 1
+            await self._failed(place, error, outcome)
             if outcome.unavailable >= _UNAVAILABLE_AT_MOST:
                 raise
-            self._failed(place, error, outcome)
         except StoreUnavailable:
             raise
         except StoreError as error:
-            self._failed(place, error, outcome)
+            await self._failed(place, error, outcome)
         else:
             log.info("archive.exported", day=str(place), lines=lines)
             outcome.unavailable = 0
@@ -270,9 +276,11 @@ class Exporter:
             )
         return encoded
 
-    def _failed(self, place: Place, error: StoreError, outcome: Exported) -> None:
+    async def _failed(self, place: Place, error: StoreError, outcome: Exported) -> None:
         log.error("archive.failed", day=str(place), reason=str(error))
         outcome.failed[place] = str(error)
+        with contextlib.suppress(StoreUnavailable):
+            await self._index.failed(place, str(error))
 
     async def _out(self) -> OptedOut:
         """Give who is out now."""

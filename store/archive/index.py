@@ -19,6 +19,7 @@ from store.batches import send_all
 from store.keys import Width
 from store.rows import bigint, int32, unix_ms
 from store.session import Rows, Session
+from store.sightings import REGISTRY
 
 _FIRST_ASKED, _MOST_ASKED = 8, 512
 
@@ -63,6 +64,15 @@ class UserDay:
     lines: int
     blocks: tuple[int, ...]
     generation: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ExportFailure:
+    """A day that could not be exported: which, when that was (Unix milliseconds), and why."""
+
+    place: Place
+    failed_ms: int
+    reason: str
 
 
 class ArchiveIndex:
@@ -213,6 +223,29 @@ class ArchiveIndex:
         noted = time.time_ns() // 1000
         await self._ask("note", place.channel_id, place.day_ms, noted, noted)
 
+    async def failed(self, place: Place, reason: str) -> None:
+        """Keep that a day could not be exported, and why.
+
+        Raises:
+            StoreUnavailable: Cassandra cannot answer.
+        """
+        await self._ask("write_failure", REGISTRY, place.channel_id, place.day_ms, self._clock_ms(), reason)
+
+    async def failures(self) -> list[ExportFailure]:
+        """Give the days that could not be exported in the last week, the one that failed last first.
+
+        Some of them may be in the archive by now.
+
+        Raises:
+            StoreUnavailable: Cassandra cannot answer.
+        """
+        rows = await self._ask("failures", REGISTRY)
+        found = [
+            ExportFailure(Place(channel_id, unix_ms(day)), unix_ms(failed), reason)
+            for channel_id, day, failed, reason in rows
+        ]
+        return sorted(found, key=lambda each: each.failed_ms, reverse=True)
+
     async def settle(self, place: Place, noted: int) -> None:
         """Say that what had come late up to a time (Unix microseconds) is in the archive.
 
@@ -250,6 +283,7 @@ def _day(channel_id: int, row: tuple[Any, ...]) -> ArchivedDay:
 
 def _statements(session: Session) -> dict[str, str]:
     days, late = session.table("archived_days"), session.table("late_days")
+    failures = session.table("archive_failures")
     blocks, months = session.table("archived_user_blocks"), session.table("archived_user_months")
     select_days = (
         f"SELECT day, lines, bytes, digest, generation FROM {days} WHERE channel_id = ? AND day >= ? AND day < ?"
@@ -274,5 +308,7 @@ def _statements(session: Session) -> dict[str, str]:
         "forget_month": f"DELETE FROM {months} WHERE user_id = ? AND month = ? AND channel_id = ?",
         "late": f"SELECT day, noted FROM {late} WHERE channel_id = ?",
         "note": f"INSERT INTO {late} (channel_id, day, noted) VALUES (?, ?, ?) USING TIMESTAMP ?",
+        "write_failure": f"INSERT INTO {failures} (registry, channel_id, day, failed, reason) VALUES (?, ?, ?, ?, ?)",
+        "failures": f"SELECT channel_id, day, failed, reason FROM {failures} WHERE registry = ?",
         "settle": f"DELETE FROM {late} USING TIMESTAMP ? WHERE channel_id = ? AND day = ?",
     }

@@ -172,6 +172,16 @@ class Objects:
                     if place is not None:
                         yield place
 
+    async def look(self) -> None:
+        """Look whether the archive answers.
+
+        Raises:
+            ArchiveUnavailable: it does not.
+        """
+        with self._telling(None):
+            async for _ in obstore.list(self._store, chunk_size=1):
+                return
+
     @property
     def are_named(self) -> bool:
         """Whether it is known where they are."""

@@ -13,7 +13,7 @@ from support.programs import required
 from support.settings import NAMES
 
 from app.settings import AppSettings
-from logstv.__main__ import app as command
+from logstv.command import app as command
 
 PROFILES = ("three", "s3", "metrics")
 PINNED = r"[\w./-]+:v?\d+\.\d+\.\d+(-[\w.-]+)?"

@@ -11,7 +11,7 @@ import typer
 from support.programs import required
 from support.settings import NAMES
 
-from logstv.__main__ import app as command
+from logstv.command import app as command
 from store.settings import StoreSettings
 
 SYSTEMD = Path(__file__).parents[2] / "deploy" / "systemd"

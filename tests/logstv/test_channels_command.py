@@ -10,12 +10,13 @@ from ingest.demo import DemoChat, DemoChatServer
 from store.wanted import WantedChannels
 
 
-async def test_channels_are_added_shown_and_removed_while_a_worker_reads_them(store, logstv, environment):
+async def test_channels_are_added_shown_and_removed_while_a_worker_reads_them(store, logstv, environment, unused_port):
+    metrics = {"LOGSTV_METRICS_ADDRESS": f"127.0.0.1:{unused_port}"}
     chat = DemoChat(channels=("moonbase", "demo"), rate=20)
     async with DemoChatServer(chat) as server:
         reader = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "logstv", "ingest"),
-            env=environment | {"LOGSTV_IRC_URL": f"irc://127.0.0.1:{server.port}", "LOGSTV_WORKER": "ada"},
+            env=environment | {"LOGSTV_IRC_URL": f"irc://127.0.0.1:{server.port}", "LOGSTV_WORKER": "ada"} | metrics,
             stderr=asyncio.subprocess.PIPE,
         )
         try:
@@ -50,8 +51,13 @@ async def test_channels_are_added_shown_and_removed_while_a_worker_reads_them(st
             assert {"id": moonbase, "login": "moonbase"} in ada["reads"]
             assert ada["heartbeatAgeSeconds"] < 10
             assert ada["lines"] > 0
+            assert (ada["connections"], ada["alarm"], ada["failing"]) == (1, "", {})
+            assert 0 <= ada["lagSeconds"] < 60
             told = await asyncio.to_thread(logstv, "workers")
             assert "demo, moonbase" in told.stdout
+            status = json.loads((await asyncio.to_thread(logstv, "status", "--json", **metrics)).stdout)
+            assert (status["state"], status["metrics"]["joined"], status["workers"][0]["connections"]) == ("well", 2, 1)
+            assert status["metrics"]["lag_seconds"] < 60
             removed = await asyncio.to_thread(logstv, "channels", "remove", f"id:{moonbase}")
             assert (removed.returncode, removed.stdout) == (0, "No longer read: moonbase.\n")
             async with asyncio.timeout(30):

@@ -10,26 +10,43 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx2
 import pytest
 from support import lines
 
+from store.session import cluster_of
 from store.settings import StoreSettings
 
 LOGSTV = [sys.executable, "-m", "logstv"]
 
 
+@pytest.fixture(scope="module")
+def keyspaces(cluster_settings: StoreSettings) -> Iterator[list[str]]:
+    """Those that commands may make; they are dropped in the end, since the cluster may be one that stays."""
+    made: list[str] = []
+    yield made
+    cluster = cluster_of(cluster_settings)
+    session = cluster.connect()
+    for keyspace in made:
+        session.execute(f"DROP KEYSPACE IF EXISTS {keyspace}", timeout=60)
+    cluster.shutdown()
+
+
 @pytest.fixture
-def environment(cluster_settings: StoreSettings, tmp_path: Path, unused_port: int) -> dict[str, str]:
+def environment(
+    cluster_settings: StoreSettings, tmp_path: Path, unused_port: int, keyspaces: list[str]
+) -> dict[str, str]:
     """The environment of a command that works in a keyspace and folder of its own."""
+    keyspaces.append(f"command_{time.time_ns()}")
     kept = {name: value for name, value in os.environ.items() if not name.startswith("LOGSTV_")}
     return {
         **kept,
         "LOGSTV_CONTACT_POINTS": cluster_settings.contact_points[0],
         "LOGSTV_CQL_PORT": str(cluster_settings.cql_port),
-        "LOGSTV_KEYSPACE": f"command_{time.time_ns()}",
+        "LOGSTV_KEYSPACE": keyspaces[-1],
         "LOGSTV_DATA_DIR": str(tmp_path),
         "LOGSTV_PORT": str(unused_port),
     }

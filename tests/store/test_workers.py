@@ -6,11 +6,22 @@ from dataclasses import replace
 
 import pytest
 
+import schema
 from store.session import Session
 from store.store import Store
-from store.workers import Worker, Workers, life_seconds, readers
+from store.workers import Figures, Worker, Workers, life_seconds, readers
 
-ADA = Worker("ada", uuid.UUID(int=1), since_ms=1000, seen_ms=5000, wanted=3, failed=1, lines=77, reading=frozenset({9}))
+ADA = Worker(
+    "ada",
+    uuid.UUID(int=1),
+    since_ms=1000,
+    seen_ms=5000,
+    wanted=3,
+    failed=1,
+    figures=Figures(77, 2, 5, 500, 40, "half full"),
+    reading=frozenset({9}),
+    failing={"gone": "it was not answered"},
+)
 
 
 @pytest.fixture
@@ -51,8 +62,9 @@ async def test_two_of_one_name_are_two_rows_and_one_is_older(workers):
 async def test_every_cell_expires(store: Store, workers):
     await workers.beat(ADA, 2.5)
     session: Session = store.session
-    columns = ("since", "seen", "leaving", "wanted", "failed", "lines", "reading")
-    asked = ", ".join(f"TTL({column})" for column in columns)
+    table = next(table for table in schema.load() if table.name == "workers")
+    keys = {*table.partition_key, "name", "incarnation"}
+    asked = ", ".join(f"TTL({column.name})" for column in table.columns if column.name not in keys)
     [left] = await session.execute(f"SELECT {asked} FROM {session.table('workers')}")
     assert all(seconds in (life_seconds(2.5), life_seconds(2.5) - 1) for seconds in left)
 

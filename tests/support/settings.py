@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from app.settings import AppSettings
-from ingest.settings import IngestSettings
-from logstv.settings import NodeSettings
-from store.settings import StoreSettings
+from logstv.settings import ROOMS
 
-ROOMS = (StoreSettings, NodeSettings, IngestSettings, AppSettings)
 NAMES = {f"LOGSTV_{name.upper()}" for room in ROOMS for name in room.model_fields}

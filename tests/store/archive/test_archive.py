@@ -71,6 +71,8 @@ async def test_a_day_that_cannot_be_stored_holds_up_no_other_but_a_full_disk_end
     both = await tiers(store, refusing)
     outcome = await (await both.exporter()).run(CHANNELS)
     assert (outcome.days, set(outcome.failed.values())) == (2 * len(DAYS) - 2, {"no space left on device"})
+    kept = await both.index.failures()
+    assert {failure.place: failure.reason for failure in kept} == outcome.failed
     refusing.refused = {start_of(day) for day in DAYS}
     for place in [place async for place in refusing.places()]:
         await both.index.note(place)

@@ -1,0 +1,1 @@
+"""How an installation is: what is known of it, and what is wrong."""
