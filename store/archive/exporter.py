@@ -22,7 +22,7 @@ from store.archive.files import Files, whole
 from store.archive.format import Encoded, Encoder
 from store.archive.index import ArchivedDay, ArchiveIndex
 from store.archive.lease import A_DAY, name_of
-from store.archive.objects import Place
+from store.archive.objects import Place, Stored
 from store.archive.table import HEAD_BYTES
 from store.archive.told import Told
 from store.errors import ArchiveDamaged, ArchiveUnavailable, StoreError, StoreUnavailable
@@ -167,9 +167,10 @@ class Exporter:
         """
         out = await self._out()
         with tempfile.TemporaryFile(prefix="logstv-archive-") as body:
-            encoded = await self._merged(place, more, body, out)
+            known = await self._files.objects.stored(place)
+            encoded = await self._merged(place, more, body, out, is_there=known is not None)
             if encoded.table.lines:
-                await self._store(place, encoded, body, lease)
+                await self._store(place, encoded, body, lease, known)
         if encoded.table.lines:
             await self._index.record(ArchivedDay.of(place, encoded), encoded.users)
         now_out = await self._out()
@@ -196,7 +197,8 @@ class Exporter:
                 yield left
 
         self._files.forget(place)
-        if await self._files.objects.size(place) is None:
+        known = await self._files.objects.stored(place)
+        if known is None:
             await self._index.forget(place, users)  # whoever removed it was stopped before saying so
             return 0
         with tempfile.TemporaryFile(prefix="logstv-archive-") as body:
@@ -207,7 +209,7 @@ class Exporter:
                 await self._index.forget(place, users)
                 return gone
             if encoded.table.generation != (await self._files.table(place)).generation:
-                await self._store(place, encoded, body, lease)
+                await self._store(place, encoded, body, lease, known)
         await self._index.record(ArchivedDay.of(place, encoded), encoded.users, users - encoded.users.keys())
         return gone
 
@@ -237,7 +239,13 @@ class Exporter:
             outcome.lines += lines
 
     async def _merged(
-        self, place: Place, more: AsyncIterator[Sequence[Line]] | None, body: BinaryIO, out: OptedOut
+        self,
+        place: Place,
+        more: AsyncIterator[Sequence[Line]] | None,
+        body: BinaryIO,
+        out: OptedOut,
+        *,
+        is_there: bool,
     ) -> Encoded:
         """Encode what Cassandra and the archive have of a day; what the archive should have and has not is missed."""
         day = Log(CHANNEL, (place.channel_id,), place.day_ms, place.day_ms + MS_IN_DAY, newest_first=False)
@@ -250,7 +258,7 @@ class Exporter:
 
         sources = read() if more is None else [more, *read()]
         self._files.forget(place)
-        if await self._files.objects.size(place) is not None:
+        if is_there:
             try:
                 return await encoded_of(*sources, self._files.messages(place, whole))
             except ArchiveDamaged as error:
@@ -292,17 +300,20 @@ class Exporter:
                 f"a day cannot be written to {tempfile.gettempdir()} on its way to the archive: {error.strerror}"
             ) from error
 
-    async def _store(self, place: Place, encoded: Encoded, body: BinaryIO, lease: Lease | None) -> None:
+    async def _store(
+        self, place: Place, encoded: Encoded, body: BinaryIO, lease: Lease | None, known: Stored | None
+    ) -> None:
+        """Store a file in the stead of the one that was known, read it back as any reader would, and compare."""
         if lease is not None:
             lease.check()
-        await self._files.objects.put(place, archived.chunks(encoded, body))
+        table = encoded.table
+        ours = await self._files.objects.replace(place, lambda: archived.chunks(encoded, body), table.size, known)
         self._files.forget(place)
-        await self._compare(place, encoded)
-
-    async def _compare(self, place: Place, encoded: Encoded) -> None:
-        """Read a file back as any reader of gzip would, and compare it with what was to be written."""
-        if await read_back(self._files, place) != (encoded.table.lines, encoded.table.digest, encoded.table.size):
-            raise ArchiveDamaged(f"what was stored of {place} is not what comes back; it is exported again")
+        if await read_back(self._files, place) == (table.lines, table.digest, table.size):
+            return  # also where another has stored the same, or an answer to us was lost
+        if not ours:
+            raise ArchiveUnavailable(f"another has replaced the file of {place} meanwhile; it is done again")
+        raise ArchiveDamaged(f"what was stored of {place} is not what comes back; it is exported again")
 
 
 async def _shown(place: Place, pieces: AsyncIterator[Sequence[Line]], out: OptedOut) -> AsyncIterator[Sequence[Line]]:

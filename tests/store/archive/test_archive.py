@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import pytest
 from structlog.testing import capture_logs
-from support.tiers import CHANNELS, DAYS, HORIZON_MS, NOW_MS, chat, expire, start_of, tiers
+from support.tiers import CHANNELS, DAYS, HORIZON_MS, NOW_MS, USERS, chat, expire, on_every_store, start_of, tiers
 
+from store.archive import upkeep
 from store.archive.archive import Archive
 from store.archive.objects import Objects, Place
 from store.errors import ArchiveUnavailable
 from store.keys import MS_IN_DAY
+from store.message import Message
 from store.reader import Log
 from store.retention import Retention
 from store.shapes import CHANNEL
@@ -60,10 +62,10 @@ class Refusing(Objects):
         super().__init__(Objects.in_memory()._store, "memory:///")
         self.refused = refused
 
-    async def put(self, place, pieces):
+    async def replace(self, place, pieces, size, known):
         if place.day_ms in self.refused:
             raise ArchiveUnavailable("no space left on device")
-        await super().put(place, pieces)
+        return await super().replace(place, pieces, size, known)
 
 
 async def test_a_day_that_cannot_be_stored_holds_up_no_other_but_a_full_disk_ends_the_run(archive, store):
@@ -95,4 +97,71 @@ async def test_a_damaged_day_is_mended_from_cassandra_only_while_that_has_all_of
     outcome = await archive.exporter.run([])
     await archive.exporter._try(place, None, outcome)
     assert "no longer has all of its 5 lines" in outcome.failed[place]
-    assert await archive.files.objects.size(place) is None
+    assert await archive.files.objects.stored(place) is None
+
+
+@on_every_store
+async def test_days_are_exported_merged_erased_and_looked_after_in_every_store(store, objects):
+    days, gone = DAYS[:2], USERS[0]
+    said, late = chat(8, seed=41, days=days), chat(5, seed=42, days=days[:1])
+    writer = await Writer.open(store.session, Retention.of(0))
+    await writer.write(said)
+    await writer.flush()
+    settings = store.session.settings
+    archive = await Archive.open(
+        store.session, settings, objects=objects, clock_ms=lambda: writer._clock_ms() + 120_000
+    )
+    both = await tiers(store, objects, horizon_ms=NOW_MS)
+
+    async def stands(wanted: list[Message], written: list[Message]) -> None:
+        await expire(store, written, NOW_MS)
+        for channel_id in CHANNELS:
+            log = Log(CHANNEL, (channel_id,), newest_first=False)
+            mine = sorted((m for m in wanted if m.channel_id == channel_id), key=lambda m: m.position.order)
+            assert [m.line async for piece in both.reader.stream(log) for m in piece] == [m.line for m in mine]
+
+    assert (await archive.run()).days == 4
+    await stands(said, said)
+    await (await Writer.open(store.session, Retention.of(0))).write(late)
+    assert (await archive.run()).failed == {}
+    await stands(said + late, late)
+    assert [each.problem async for each in upkeep.verify(archive.files, archive.index)] == [None] * 4
+    erased = archive.eraser.erase_user(gone, lambda message: None if gone in message.users else message)
+    left = [message for message in said + late if gone not in message.users]
+    assert sum([lines async for lines in erased]) == len(said + late) - len(left)
+    await stands(left, [])
+    damaged, missing = (Place(CHANNELS[0], start_of(day)) for day in days)
+    packed = b"".join([piece async for piece in objects.pieces(damaged)])
+    await objects.put(damaged, iter([packed[:40] + bytes([packed[40] ^ 1]) + packed[41:]]))
+    await objects.delete(missing)
+    problems = {each.place: each.problem async for each in upkeep.verify(archive.files, archive.index) if each.problem}
+    assert problems.keys() == {damaged, missing}
+    await objects.put(damaged, iter([packed]))
+    await store.session.execute(f"TRUNCATE {store.session.table('archived_days')}")
+    assert [each.problem async for each in upkeep.reindex(archive.files, archive.index)] == [None] * 3
+    await stands([m for m in left if m.channel_id != CHANNELS[0] or m.sent_ms < start_of(days[1])], [])
+
+
+async def test_what_another_replaced_meanwhile_is_not_replaced_unseen(store, objects):
+    days = DAYS[:1]
+    said, late = chat(8, seed=43, days=days), chat(5, seed=44, days=days)
+    await (await Writer.open(store.session, Retention.of(0))).write(said)
+    both, place = await tiers(store, objects, horizon_ms=NOW_MS), Place(CHANNELS[0], start_of(days[0]))
+    slow, other = await both.exporter(), await both.exporter()
+    store_it = slow._store
+
+    async def overtaken(*asked):
+        """Stand still for longer than a lease lasts, when everything was read."""
+        await (await Writer.open(store.session, Retention.of(0))).write(late)
+        await other.export(place)
+        await store_it(*asked)
+
+    slow._store = overtaken
+    with pytest.raises(
+        ArchiveUnavailable, match="another has replaced the file of 2023-12-29 of channel 9001 meanwhile"
+    ):
+        await slow.export(place)
+    await expire(store, said + late, NOW_MS)
+    log = Log(CHANNEL, (CHANNELS[0],), newest_first=False)
+    mine = sorted((m for m in said + late if m.channel_id == CHANNELS[0]), key=lambda m: m.position.order)
+    assert [m.line async for piece in both.reader.stream(log) for m in piece] == [m.line for m in mine]
