@@ -9,12 +9,15 @@ from typing import Annotated
 
 import orjson
 import typer
+from prometheus_client import CollectorRegistry
 from rich.console import Console
 from rich.table import Table
 
+from ingest.settings import IngestSettings
 from logstv.commands.up import cluster
 from logstv.errors import CommandError
-from logstv.lifecycle import run_until_stopped, set_up_logging
+from logstv.exporting import ArchiveMetrics
+from logstv.lifecycle import metrics_of, process_registry, run_until_stopped, set_up_logging
 from store.archive import upkeep
 from store.archive.archive import Archive, Standing
 from store.archive.restoring import Restorer
@@ -37,8 +40,10 @@ def run(once: Annotated[bool, typer.Option("--once", help="Export what is closed
     once more. A day that cannot be exported is named, holds up no other, and is tried again; with --once, exit 1 then.
     """
     failed: list[str] = []
-    with cluster() as settings:
-        run_until_stopped(_run(settings, failed, once=once))
+    registry = process_registry()
+    address = "" if once else IngestSettings().metrics_address
+    with metrics_of(registry, address), cluster() as settings:
+        run_until_stopped(_run(settings, registry, failed, once=once))
     if failed:
         raise CommandError("; ".join(failed))
 
@@ -110,10 +115,12 @@ async def opened(settings: StoreSettings) -> AsyncIterator[Archive]:
         await session.close()
 
 
-async def _run(settings: StoreSettings, failed: list[str], *, once: bool) -> None:
+async def _run(settings: StoreSettings, registry: CollectorRegistry, failed: list[str], *, once: bool) -> None:
     async with opened(settings) as archive:
+        ArchiveMetrics(registry, archive)
         if not once:
             await archive.follow(settings.archive_every_minutes * 60)
+        await archive.look()
         outcome = await archive.run()
         failed += [f"{place}: {reason}" for place, reason in outcome.failed.items()]
         typer.echo(f"{outcome.days:,} days with {outcome.lines:,} lines were exported.")

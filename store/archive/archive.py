@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 import structlog
 
@@ -14,8 +13,9 @@ from store.archive.eraser import ArchiveEraser
 from store.archive.exporter import Exported, Exporter
 from store.archive.files import Files
 from store.archive.index import ArchiveIndex
-from store.archive.lease import A_DAY
+from store.archive.lease import A_DAY, name_of
 from store.archive.objects import Objects, Place
+from store.archive.renewal import Renewal
 from store.directory import Directory
 from store.errors import StoreError, StoreUnavailable
 from store.keys import MS_IN_DAY, MS_IN_HOUR
@@ -31,7 +31,9 @@ from store.wanted import WantedChannels
 log = structlog.get_logger(__name__)
 
 _BEHIND_DAYS = 3
-"""An exporter is behind when a day has been closed for so long."""
+"""An exporter is behind when a day has been closed for so long, or for a quarter of the time that lines are kept."""
+_RENEWED_SECONDS = 2 * 86_400
+"""A day that expires sooner and is not exported is kept for longer; twice as long as between two looks at the most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,28 @@ class Standing:
     due: tuple[Place, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
+class Lag:
+    """How far behind the archive is, as of the last look.
+
+    Attributes:
+        open: days with lines that are not closed yet, of all channels.
+        due: days that are closed and are to be exported.
+        missing: those of them that are not there at all.
+        seconds: for how long the oldest of these has been closed.
+        behind: how many channels have one that should have been exported days ago.
+        renewed: lines that were kept for longer, since the archive was opened.
+    """
+
+    open: int = 0
+    due: int = 0
+    missing: int = 0
+    seconds: float = 0.0
+    behind: int = 0
+    renewed: int = 0
+
+
+@dataclass(slots=True)
 class Archive:
     """An open archive.
 
@@ -69,6 +92,8 @@ class Archive:
         exporter: brings days there.
         eraser: takes lines away.
         optouts: whose lines are not kept.
+        renewal: keeps in Cassandra what would expire before it is exported.
+        lag: how far behind it is.
     """
 
     session: Session
@@ -79,7 +104,10 @@ class Archive:
     directory: Directory
     wanted: WantedChannels
     optouts: Optouts
+    renewal: Renewal
+    leases: Leases
     clock_ms: Callable[[], int]
+    lag: Lag = field(default_factory=Lag)
 
     @classmethod
     async def open(
@@ -108,12 +136,12 @@ class Archive:
         leases = await Leases.open(session, A_DAY)
         grace_ms = round(settings.archive_grace_hours * MS_IN_HOUR)
         optouts = await Optouts.open(session)
-        exporter = Exporter(
-            await Reader.open(session), files, index, leases, optouts=optouts, grace_ms=grace_ms, clock_ms=clock_ms
-        )
+        reader = await Reader.open(session)
+        exporter = Exporter(reader, files, index, leases, optouts=optouts, grace_ms=grace_ms, clock_ms=clock_ms)
         eraser = ArchiveEraser(exporter, index, objects, leases)
         directory, wanted = await Directory.open(session), await WantedChannels.open(session)
-        return cls(session, files, index, exporter, eraser, directory, wanted, optouts, clock_ms)
+        renewal = await Renewal.open(session, reader)
+        return cls(session, files, index, exporter, eraser, directory, wanted, optouts, renewal, leases, clock_ms)
 
     async def channel_ids(self) -> list[int]:
         """Give the channels whose days are exported.
@@ -154,13 +182,13 @@ class Archive:
         """Export what is to be exported, again and again, until cancelled; say loudly when days have waited long."""
         while True:
             try:
+                await self.look()  # first: it tells how it stood when whoever exports had been away
                 await self.run()
+                await self._measure()
             except StoreUnavailable as error:
                 log.warning("archive.unavailable", reason=str(error), again_in_seconds=every_seconds)
             except StoreError as error:
                 log.error("archive.failed", reason=str(error), again_in_seconds=every_seconds)
-            with contextlib.suppress(StoreError):
-                await self.warn()
             await asyncio.sleep(every_seconds)
 
     async def standing(self) -> list[Standing]:
@@ -189,24 +217,47 @@ class Archive:
             )
         return found
 
-    async def warn(self) -> int:
-        """Say which channels have days that should have been exported days ago, and how long those are still there.
-
-        Returns:
-            How many channels that are.
+    async def look(self) -> Lag:
+        """Look how far behind the archive is; say loudly which channels are, and keep what would expire for longer.
 
         Raises:
             StoreUnavailable: Cassandra cannot answer.
         """
+        for missing in await self._measure():
+            left = await self.renewal.seconds_left(missing[0])
+            days = None if left is None else round(left / 86_400, 1)
+            log.error("archive.behind", oldest=str(missing[0]), days=len(missing), days_until_it_expires=days)
+            for place in missing:
+                await self._renew(place)
+        return self.lag
+
+    async def _measure(self) -> list[Sequence[Place]]:
+        """Measure how far behind the archive is; give what is missing of each channel that is behind."""
         kept = (await Retention.of_tables(self.session)).seconds[CHANNEL.table]
-        known = {channel_id: await self.exporter.due(channel_id) for channel_id in await self.channel_ids()}
-        behind = 0
-        for due in known.values():
-            # A day that is there already and got late lines is not about to be lost.
-            oldest = next((place for place, noted in due.items() if noted is None), None)
-            closed_days = 0.0 if oldest is None else (self.clock_ms() - oldest.day_ms) / MS_IN_DAY - 1
-            if closed_days > _BEHIND_DAYS:
-                left = None if kept == FOR_EVER else round(kept / 86_400 - closed_days - 1, 1)
-                log.error("archive.behind", oldest=str(oldest), days=len(due), days_until_it_expires=left)
-                behind += 1
+        most = _BEHIND_DAYS * 86_400 if kept == FOR_EVER else min(_BEHIND_DAYS * 86_400, kept / 4)
+        now, behind = Lag(renewed=self.lag.renewed), list[Sequence[Place]]()
+        for channel_id in await self.channel_ids():
+            waiting = await self.exporter.waiting(channel_id)
+            now.open += waiting.open
+            now.due += len(waiting.due)
+            now.missing += len(waiting.missing)
+            if waiting.missing:
+                closed = (self.clock_ms() - waiting.missing[0].day_ms - MS_IN_DAY) / 1000
+                now.seconds = max(now.seconds, closed)
+                if closed > most:
+                    behind.append(waiting.missing)
+        now.behind = len(behind)
+        self.lag = now
         return behind
+
+    async def _renew(self, place: Place) -> None:
+        """Keep a day for longer if it expires soon."""
+        left = await self.renewal.seconds_left(place)
+        if left is None or left > _RENEWED_SECONDS:
+            return
+        async with self.leases.held(name_of(place)) as lease:
+            if lease is None:
+                return
+            lines = await self.renewal.renew(place)
+        log.error("archive.renewed", day=str(place), lines=lines, hours_that_were_left=left // 3600)
+        self.lag.renewed += lines

@@ -11,7 +11,7 @@ import hashlib
 import tempfile
 import time
 import zlib
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
@@ -70,6 +70,45 @@ class Exported:
     unavailable: int = 0
 
 
+@dataclass(slots=True)
+class ExportCounts:
+    """What an exporter has done since it was opened.
+
+    Attributes:
+        days: how many were exported, also once more.
+        lines: how many lines those have.
+        bytes: how long their files are.
+        seconds: for how long it worked on them.
+        failures: how often one could not be.
+    """
+
+    days: int = 0
+    lines: int = 0
+    bytes: int = 0
+    seconds: float = 0.0
+    failures: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What of a channel is not in the archive.
+
+    Attributes:
+        open: how many days with lines are not closed yet.
+        missing: the days that are closed and are not there, oldest first.
+        late: those that are there, and to which lines came since; or both.
+    """
+
+    open: int
+    missing: tuple[Place, ...]
+    late: Mapping[Place, int]
+
+    @property
+    def due(self) -> dict[Place, int | None]:
+        """The days that are to be exported, oldest first, and when late lines were noted."""
+        return {place: self.late.get(place) for place in sorted({*self.missing, *self.late})}
+
+
 class Exporter:
     """Exports days of channels.
 
@@ -104,6 +143,7 @@ class Exporter:
         self._grace_ms = grace_ms
         self._clock_ms = clock_ms
         self._block_bytes = block_bytes
+        self.counts = ExportCounts()
 
     async def run(self, channel_ids: Iterable[int]) -> Exported:
         """Export every closed day that is not in the archive, and those to which lines came late.
@@ -114,9 +154,12 @@ class Exporter:
             StoreUnavailable: Cassandra, or the archive, cannot answer.
         """
         outcome = Exported()
+        due: dict[Place, int | None] = {}
         for channel_id in channel_ids:
-            for place, noted in (await self.due(channel_id)).items():
-                await self._try(place, noted, outcome)
+            due |= await self.due(channel_id)
+        # What expires first comes first, of whatever channel.
+        for place in sorted(due, key=lambda place: (place.day_ms, place.channel_id)):
+            await self._try(place, due[place], outcome)
         return outcome
 
     async def due(self, channel_id: int) -> dict[Place, int | None]:
@@ -125,14 +168,30 @@ class Exporter:
         Raises:
             StoreUnavailable: Cassandra cannot answer.
         """
+        return (await self.waiting(channel_id)).due
+
+    async def waiting(self, channel_id: int) -> Waiting:
+        """Give what of a channel is not in the archive.
+
+        Raises:
+            StoreUnavailable: Cassandra cannot answer.
+        """
         now_ms = self._clock_ms()
         closed_ms = (now_ms - self._grace_ms) // MS_IN_DAY * MS_IN_DAY
-        log_ = Log(CHANNEL, (channel_id,), None, closed_ms, newest_first=False)
+        log_ = Log(CHANNEL, (channel_id,), newest_first=False)
         there = {bucket.start_ms // MS_IN_DAY * MS_IN_DAY for bucket in await self._reader.buckets(log_)}
         known = {day.place.day_ms for day in await self._index.days(channel_id)}
         late = await self._index.late(channel_id)
-        ripe = {day: noted for day, noted in late.items() if day < closed_ms and noted // 1000 <= now_ms - SETTLE_MS}
-        return {Place(channel_id, day): ripe.get(day) for day in sorted(there - known | ripe.keys())}
+        missing = sorted(day for day in there - known if day < closed_ms)
+        return Waiting(
+            len([day for day in there if day >= closed_ms]),
+            tuple(Place(channel_id, day) for day in missing),
+            {
+                Place(channel_id, day): noted
+                for day, noted in late.items()
+                if day < closed_ms and noted // 1000 <= now_ms - SETTLE_MS
+            },
+        )
 
     async def merge(self, place: Place, pieces: AsyncIterator[Sequence[Line]]) -> int:
         """Export a day with further lines, in order; give how many lines it has.
@@ -165,6 +224,7 @@ class Exporter:
             ArchiveError: it cannot be; what the archive has of it is damaged.
             StoreUnavailable: Cassandra or the archive cannot answer.
         """
+        begun = time.monotonic()
         out = await self._out()
         with tempfile.TemporaryFile(prefix="logstv-archive-") as body:
             known = await self._files.objects.stored(place)
@@ -177,6 +237,10 @@ class Exporter:
         if now_out.version != out.version or not encoded.table.lines:
             # Who opted out meanwhile may have been erased from where this day was not yet.
             await self.rewrite(place, now_out.shown, lease)
+        self.counts.days += 1
+        self.counts.lines += encoded.table.lines
+        self.counts.bytes += encoded.table.size
+        self.counts.seconds += time.monotonic() - begun
         return encoded.table.lines
 
     async def rewrite(self, place: Place, shown: Shown, lease: Lease | None = None) -> int:
@@ -225,12 +289,14 @@ class Exporter:
         except ArchiveUnavailable as error:
             # One file may be at fault; several in a row are the archive.
             outcome.unavailable += 1
+            self.counts.failures += 1
             if outcome.unavailable >= _UNAVAILABLE_AT_MOST:
                 raise
             self._failed(place, error, outcome)
         except StoreUnavailable:
             raise
         except StoreError as error:
+            self.counts.failures += 1
             self._failed(place, error, outcome)
         else:
             log.info("archive.exported", day=str(place), lines=lines)

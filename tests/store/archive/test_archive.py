@@ -1,18 +1,22 @@
 from __future__ import annotations
 
+import asyncio
+import datetime as dt
+import time
+
 import pytest
 from structlog.testing import capture_logs
 from support.tiers import CHANNELS, DAYS, HORIZON_MS, NOW_MS, USERS, chat, expire, on_every_store, start_of, tiers
 
 from store.archive import upkeep
-from store.archive.archive import Archive
+from store.archive.archive import Archive, Lag
 from store.archive.objects import Objects, Place
 from store.errors import ArchiveUnavailable
 from store.keys import MS_IN_DAY
 from store.message import Message
 from store.reader import Log
 from store.retention import Retention
-from store.shapes import CHANNEL
+from store.shapes import CHANNEL, USER
 from store.wanted import Rules
 from store.writer import Writer
 
@@ -44,12 +48,17 @@ async def test_how_channels_stand_and_what_waits_too_long(archive):
     before = await archive.standing()
     assert [(each.days, len(each.due)) for each in before] == [(0, len(DAYS))] * 2
     with capture_logs() as said:
-        assert await archive.warn() == 2
+        lag = await archive.look()
+    assert (lag.open, lag.due, lag.missing, lag.behind) == (0, 2 * len(DAYS), 2 * len(DAYS), 2)
+    assert lag.seconds == (NOW_MS - start_of(DAYS[0]) - MS_IN_DAY) / 1000
     assert {(each["event"], each["oldest"][:10], each["days"]) for each in said} == {
         ("archive.behind", str(DAYS[0]), len(DAYS))
     }
     await archive.run()
-    assert await archive.warn() == 0
+    assert await archive.look() == Lag()
+    done = archive.exporter.counts
+    assert (done.days, done.lines, done.failures) == (2 * len(DAYS), 10 * len(DAYS), 0)
+    assert (done.bytes, done.seconds > 0) == (sum(each.bytes for each in await archive.standing()), True)
     after = await archive.standing()
     assert [(each.days, each.lines, each.due) for each in after] == [(len(DAYS), 5 * len(DAYS), ())] * 2
     assert (str(after[0].first.date), str(after[0].last.date)) == (str(DAYS[0]), str(DAYS[-1]))
@@ -165,3 +174,68 @@ async def test_what_another_replaced_meanwhile_is_not_replaced_unseen(store, obj
     log = Log(CHANNEL, (CHANNELS[0],), newest_first=False)
     mine = sorted((m for m in said + late if m.channel_id == CHANNELS[0]), key=lambda m: m.position.order)
     assert [m.line async for piece in both.reader.stream(log) for m in piece] == [m.line for m in mine]
+
+
+KEPT = 30 * 86_400
+
+
+@pytest.fixture
+async def late_for(store) -> tuple[Archive, list[Message]]:
+    """An archive whose exporter was away for all but two of the thirty days that lines are kept."""
+    today = dt.datetime.now(dt.UTC).date()
+    said = chat(6, seed=51, days=[today - dt.timedelta(days=ago) for ago in (28, 27, 15, 0)])
+    said = [message for message in said if message.sent_ms <= time.time_ns() // 1_000_000]
+    outcome = await (await Writer.open(store.session, Retention.of(KEPT))).write(said)
+    assert not outcome.refused
+    archive = await Archive.open(store.session, store.session.settings, objects=Objects.in_memory())
+    return archive, said
+
+
+async def test_an_exporter_that_was_away_for_all_but_two_days_raises_the_alarm_and_nothing_is_lost(late_for, store):
+    archive, said = late_for
+    renewal, oldest = archive.renewal, (await archive.exporter.waiting(CHANNELS[0])).missing[0]
+    assert 0 < await renewal.seconds_left(oldest) <= 2 * 86_400
+    exporting = asyncio.create_task(archive.follow(3600))
+    with capture_logs() as told:
+        while archive.lag.missing or archive.exporter.counts.days < 6:
+            assert not exporting.done()
+            await asyncio.sleep(0.01)
+    exporting.cancel()
+    assert [(each["log_level"], each["event"], each["days"]) for each in told if each["event"] == "archive.behind"] == [
+        ("error", "archive.behind", 3)
+    ] * 2
+    assert archive.lag.behind == 0
+    await expire(store, said, time.time_ns() // 1_000_000 // MS_IN_DAY * MS_IN_DAY)
+    both = await tiers(store, archive.files.objects, horizon_ms=time.time_ns() // 1_000_000)
+    for channel_id in CHANNELS:
+        log = Log(CHANNEL, (channel_id,), newest_first=False)
+        mine = sorted((m for m in said if m.channel_id == channel_id), key=lambda m: m.position.order)
+        assert [m.line async for piece in both.reader.stream(log) for m in piece] == [m.line for m in mine]
+
+
+async def test_what_would_expire_before_it_can_be_exported_is_kept_for_longer(late_for, store):
+    archive, said = late_for
+    missing = (await archive.exporter.waiting(CHANNELS[0])).missing
+    with capture_logs() as told:
+        lag = await archive.look()
+    renewed = [each for each in told if each["event"] == "archive.renewed"]
+    soon = [Place(channel_id, missing[0].day_ms) for channel_id in CHANNELS]
+    assert [(each["day"], each["lines"]) for each in renewed] == [(str(place), 6) for place in soon]
+    assert lag.renewed == 12
+    assert await archive.renewal.seconds_left(missing[0]) > 6.9 * 86_400
+    assert await archive.renewal.seconds_left(missing[2]) < 16 * 86_400
+    for shape, key in ((CHANNEL, CHANNELS[0]), (USER, USERS[0])):
+        session, start = store.session, shape.width.start(missing[0].day_ms)
+        rows = await session.execute(
+            f"SELECT toUnixTimestamp(sent), TTL(type) FROM {session.table(shape.table)} "
+            f"WHERE {shape.key[0]} = {key} AND bucket = {start}"
+        )
+        left = [left for sent_ms, left in rows if sent_ms < missing[0].day_ms + MS_IN_DAY]
+        of_day = [m for m in said if m.sent_ms < missing[0].day_ms + MS_IN_DAY and key in (m.channel_id, m.author_id)]
+        assert len(left) == len(of_day) > 0
+        assert min(left) > 6.9 * 86_400
+    # It is not told twice, nor exported otherwise than it would have been.
+    with capture_logs() as told:
+        await archive.look()
+    assert {each["event"] for each in told} == {"archive.behind"}
+    assert (await archive.run()).lines == len([m for m in said if m.sent_ms < missing[-1].day_ms + MS_IN_DAY])
