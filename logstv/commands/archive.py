@@ -37,7 +37,8 @@ def run(once: Annotated[bool, typer.Option("--once", help="Export what is closed
     """Export days that are closed, until Ctrl-C; several may run, each day is exported by one.
 
     A day is closed some hours after its end (LOGSTV_ARCHIVE_GRACE_HOURS). Days to which lines came later are exported
-    once more. A day that cannot be exported is named, holds up no other, and is tried again; with --once, exit 1 then.
+    once more. Days that the archive keeps no longer (LOGSTV_ARCHIVE_DAYS, or what is said of a channel) are removed. A
+    day that cannot be exported is named, holds up no other, and is tried again; with --once, exit 1 then.
     """
     failed: list[str] = []
     registry = process_registry()
@@ -122,6 +123,7 @@ async def _run(settings: StoreSettings, registry: CollectorRegistry, failed: lis
             await archive.follow(settings.archive_every_minutes * 60)
         await archive.look()
         outcome = await archive.run()
+        await archive.forget_old()
         failed += [f"{place}: {reason}" for place, reason in outcome.failed.items()]
         typer.echo(f"{outcome.days:,} days with {outcome.lines:,} lines were exported.")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import structlog
@@ -17,7 +17,7 @@ from store.archive.lease import A_DAY, name_of
 from store.archive.objects import Objects, Place
 from store.archive.renewal import Renewal
 from store.directory import Directory
-from store.errors import StoreError, StoreUnavailable
+from store.errors import ArchiveError, StoreError, StoreUnavailable
 from store.keys import MS_IN_DAY, MS_IN_HOUR
 from store.lease import Leases
 from store.optouts import Optouts
@@ -93,6 +93,7 @@ class Archive:
         eraser: takes lines away.
         optouts: whose lines are not kept.
         renewal: keeps in Cassandra what would expire before it is exported.
+        kept_days: for how many days it keeps a day of a channel of which nothing else is said; 0 is for ever.
         lag: how far behind it is.
     """
 
@@ -107,6 +108,7 @@ class Archive:
     renewal: Renewal
     leases: Leases
     clock_ms: Callable[[], int]
+    kept_days: int = 0
     lag: Lag = field(default_factory=Lag)
 
     @classmethod
@@ -141,7 +143,20 @@ class Archive:
         eraser = ArchiveEraser(exporter, index, objects, leases)
         directory, wanted = await Directory.open(session), await WantedChannels.open(session)
         renewal = await Renewal.open(session, reader)
-        return cls(session, files, index, exporter, eraser, directory, wanted, optouts, renewal, leases, clock_ms)
+        return cls(
+            session,
+            files,
+            index,
+            exporter,
+            eraser,
+            directory,
+            wanted,
+            optouts,
+            renewal,
+            leases,
+            clock_ms,
+            settings.archive_days,
+        )
 
     async def channel_ids(self) -> list[int]:
         """Give the channels whose days are exported.
@@ -173,10 +188,46 @@ class Archive:
         Raises:
             StoreUnavailable: Cassandra or the archive cannot answer.
         """
-        outcome = await self.exporter.run(await self.channel_ids())
+        channel_ids = await self.channel_ids()
+        outcome = await self.exporter.run(channel_ids, await self.since(channel_ids))
         if outcome.days or outcome.failed:
             log.info("archive.run", days=outcome.days, lines=outcome.lines, failed=len(outcome.failed))
         return outcome
+
+    async def since(self, channel_ids: Iterable[int]) -> dict[int, int]:
+        """Give from which day on the archive keeps the days of channels, Unix milliseconds; 0: all.
+
+        Raises:
+            StoreUnavailable: Cassandra cannot answer.
+        """
+        told = {each.channel_id: each.archive_days for each in await self.wanted.all()}
+        today, found = self.clock_ms() // MS_IN_DAY * MS_IN_DAY, {}
+        for channel_id in channel_ids:
+            days = told.get(channel_id)
+            days = self.kept_days if days is None else days
+            found[channel_id] = today - days * MS_IN_DAY if days else 0
+        return found
+
+    async def forget_old(self) -> int:
+        """Remove the days that the archive no longer keeps; give how many lines they had. A damaged one stays.
+
+        Raises:
+            StoreUnavailable: Cassandra or the archive cannot answer; doing it again is right.
+        """
+        gone = 0
+        for channel_id, since_ms in (await self.since(await self.index.channels())).items():
+            for day in await self.index.days(channel_id, to_ms=since_ms):
+                async with self.leases.held(name_of(day.place)) as lease:
+                    if lease is None:
+                        continue
+                    try:
+                        lines = await self.exporter.rewrite(day.place, lambda _: None, lease)
+                    except ArchiveError as error:
+                        log.error("archive.failed", day=str(day.place), reason=str(error))
+                    else:
+                        log.info("archive.forgotten", day=str(day.place), lines=lines)
+                        gone += lines
+        return gone
 
     async def follow(self, every_seconds: float) -> None:
         """Export what is to be exported, again and again, until cancelled; say loudly when days have waited long."""
@@ -184,6 +235,7 @@ class Archive:
             try:
                 await self.look()  # first: it tells how it stood when whoever exports had been away
                 await self.run()
+                await self.forget_old()
                 await self._measure()
             except StoreUnavailable as error:
                 log.warning("archive.unavailable", reason=str(error), again_in_seconds=every_seconds)
@@ -199,10 +251,11 @@ class Archive:
         """
         logins = {channel.channel_id: channel.login for channel in await self.directory.channels()}
         exported = set(await self.channel_ids())
+        since = await self.since(exported)
         found = []
         for channel_id in sorted(exported | set(await self.index.channels())):
             days = await self.index.days(channel_id)
-            due = tuple(await self.exporter.due(channel_id)) if channel_id in exported else ()
+            due = (await self.exporter.waiting(channel_id, since[channel_id])).due if channel_id in exported else {}
             found.append(
                 Standing(
                     channel_id,
@@ -212,7 +265,7 @@ class Archive:
                     sum(day.size for day in days),
                     days[0].place if days else None,
                     days[-1].place if days else None,
-                    due,
+                    tuple(due),
                 )
             )
         return found
@@ -236,8 +289,8 @@ class Archive:
         kept = (await Retention.of_tables(self.session)).seconds[CHANNEL.table]
         most = _BEHIND_DAYS * 86_400 if kept == FOR_EVER else min(_BEHIND_DAYS * 86_400, kept / 4)
         now, behind = Lag(renewed=self.lag.renewed), list[Sequence[Place]]()
-        for channel_id in await self.channel_ids():
-            waiting = await self.exporter.waiting(channel_id)
+        for channel_id, since_ms in (await self.since(await self.channel_ids())).items():
+            waiting = await self.exporter.waiting(channel_id, since_ms)
             now.open += waiting.open
             now.due += len(waiting.due)
             now.missing += len(waiting.missing)

@@ -13,6 +13,7 @@ import time
 import zlib
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import BinaryIO
 
 import structlog
@@ -41,6 +42,7 @@ SETTLE_MS = 60_000
 """A note of late lines is looked at so long after it was written, so that no clock is so far behind."""
 
 _UNAVAILABLE_AT_MOST = 3
+_FROM_THE_FIRST: Mapping[int, int] = MappingProxyType({})
 _WAIT_SECONDS = 2 * A_DAY.ttl_seconds
 """So long a day may be another's, who may have been killed, until who has lines for it gives up."""
 
@@ -145,10 +147,14 @@ class Exporter:
         self._block_bytes = block_bytes
         self.counts = ExportCounts()
 
-    async def run(self, channel_ids: Iterable[int]) -> Exported:
+    async def run(self, channel_ids: Iterable[int], since: Mapping[int, int] = _FROM_THE_FIRST) -> Exported:
         """Export every closed day that is not in the archive, and those to which lines came late.
 
         A day that cannot be exported holds up no other.
+
+        Args:
+            channel_ids: of which channels.
+            since: from which day on the archive keeps a channel's days, Unix milliseconds; all where nothing is said.
 
         Raises:
             StoreUnavailable: Cassandra, or the archive, cannot answer.
@@ -156,7 +162,7 @@ class Exporter:
         outcome = Exported()
         due: dict[Place, int | None] = {}
         for channel_id in channel_ids:
-            due |= await self.due(channel_id)
+            due |= (await self.waiting(channel_id, since.get(channel_id, 0))).due
         # What expires first comes first, of whatever channel.
         for place in sorted(due, key=lambda place: (place.day_ms, place.channel_id)):
             await self._try(place, due[place], outcome)
@@ -170,15 +176,19 @@ class Exporter:
         """
         return (await self.waiting(channel_id)).due
 
-    async def waiting(self, channel_id: int) -> Waiting:
+    async def waiting(self, channel_id: int, since_ms: int = 0) -> Waiting:
         """Give what of a channel is not in the archive.
+
+        Args:
+            channel_id: which.
+            since_ms: from which day on the archive keeps its days.
 
         Raises:
             StoreUnavailable: Cassandra cannot answer.
         """
         now_ms = self._clock_ms()
         closed_ms = (now_ms - self._grace_ms) // MS_IN_DAY * MS_IN_DAY
-        log_ = Log(CHANNEL, (channel_id,), newest_first=False)
+        log_ = Log(CHANNEL, (channel_id,), since_ms, newest_first=False)
         there = {bucket.start_ms // MS_IN_DAY * MS_IN_DAY for bucket in await self._reader.buckets(log_)}
         known = {day.place.day_ms for day in await self._index.days(channel_id)}
         late = await self._index.late(channel_id)
@@ -189,7 +199,7 @@ class Exporter:
             {
                 Place(channel_id, day): noted
                 for day, noted in late.items()
-                if day < closed_ms and noted // 1000 <= now_ms - SETTLE_MS
+                if since_ms <= day < closed_ms and noted // 1000 <= now_ms - SETTLE_MS
             },
         )
 

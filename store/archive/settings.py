@@ -27,6 +27,12 @@ class ArchiveSettings(BaseSettings):
     archive_every_minutes: float = Field(
         default=10.0, gt=0, le=1440, description="Minutes between two looks for days to be exported."
     )
+    archive_days: int = Field(
+        default=0,
+        ge=0,
+        le=36_500,
+        description="Days for which the archive keeps a day of a channel of which nothing else is said; 0: for ever.",
+    )
     archive_s3_endpoint: str = Field(
         default="", description="The address of what speaks S3, https:// or http://; empty: Amazon's."
     )

@@ -176,6 +176,25 @@ async def test_what_another_replaced_meanwhile_is_not_replaced_unseen(store, obj
     assert [m.line async for piece in both.reader.stream(log) for m in piece] == [m.line for m in mine]
 
 
+async def test_the_archive_forgets_what_it_keeps_no_longer_by_channel(archive, store):
+    assert (await archive.run()).days == 2 * len(DAYS)
+    assert await archive.forget_old() == 0
+    await archive.wanted.add([f"id:{CHANNELS[0]}"], Rules(archive_days=(NOW_MS - start_of(DAYS[7])) // MS_IN_DAY))
+    archive.kept_days = (NOW_MS - start_of(DAYS[3])) // MS_IN_DAY
+    assert await archive.forget_old() == 5 * 7 + 5 * 3
+    left = {CHANNELS[0]: DAYS[7:], CHANNELS[1]: DAYS[3:]}
+    for channel_id, days in left.items():
+        assert {place.date async for place in archive.files.objects.places(channel_id)} == set(days)
+        assert [day.place.date for day in await archive.index.days(channel_id)] == list(days)
+    assert not [user for user in USERS if start_of(dt.date(2023, 12, 1)) in await archive.index.user_months(user)]
+    # It is still in Cassandra, and no reason to export it again, nor to be alarmed; nor are lines that come late.
+    assert (await archive.look(), (await archive.run()).days, await archive.forget_old()) == (Lag(), 0, 0)
+    assert [each.due for each in await archive.standing()] == [()] * 2
+    await archive.wanted.add([f"id:{CHANNELS[0]}"], Rules(archive_days=0))
+    assert (await archive.run()).days == 7
+    assert [each.problem async for each in upkeep.verify(archive.files, archive.index)] == [None] * (2 * len(DAYS) - 3)
+
+
 KEPT = 30 * 86_400
 
 
