@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-import resource
-
 import pytest
 from support import lines
+from support.small_disk import no_file_larger_than, small_disk
 from support.tiers import on_every_store
 
 from store.archive import objects as module
@@ -158,25 +156,19 @@ async def test_a_folder_is_made_and_holds_files_where_justlog_puts_them(tmp_path
     assert file.read_bytes() == BYTES
 
 
-@contextlib.contextmanager
-def files_of_at_most(size: int):
-    """Have the kernel refuse to write more into a file, as it refuses on a full disk."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
-async def test_a_disk_that_takes_no_more_is_a_sentence_and_what_was_there_stays(tmp_path):
-    objects = Objects.open(ArchiveSettings(archive_url=tmp_path.as_uri()))
-    await objects.put(PLACE, iter([BYTES]))
-    known = await objects.stored(PLACE)
-    with files_of_at_most(MIB), pytest.raises(ArchiveUnavailable, match=r"file:///.* File too large \(os error 27\)"):
-        await objects.replace(PLACE, lambda: iter([bytes(MIB)] * 3), 3 * MIB, known)
-    assert await found(objects) == BYTES
-    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["channel.txt.gz"]
+@pytest.mark.parametrize(
+    ("disk", "said"),
+    [(small_disk, r"No space left on device \(os error 28\)"), (None, r"File too large \(os error 27\)")],
+)
+async def test_a_disk_that_takes_no_more_is_a_sentence_and_what_was_there_stays(tmp_path, disk, said):
+    with disk(tmp_path / "disk", 2) if disk else no_file_larger_than(2 * MIB):
+        objects = Objects.open(ArchiveSettings(archive_url=(tmp_path / "disk").as_uri()))
+        await objects.put(PLACE, iter([BYTES]))
+        known = await objects.stored(PLACE)
+        with pytest.raises(ArchiveUnavailable, match=f"^the archive file:///.* does not do what it should: .* {said}$"):
+            await objects.replace(PLACE, lambda: iter([bytes(MIB)] * 3), 3 * MIB, known)
+        assert await found(objects) == BYTES
+        assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["channel.txt.gz"]
 
 
 async def test_what_cannot_be_stored_is_a_sentence(tmp_path):
