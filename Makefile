@@ -38,8 +38,9 @@ bench: $(VENV)/dev  ## Measure; prints numbers and writes them to bench/results.
 	@$(BIN)/python -m bench.reads $(ARGS)
 	@$(BIN)/python -m bench.archive $(ARGS)
 
-drills: $(VENV)/dev  ## Break things under load, and count what is missing; about half an hour.
-	@for drill in kill_worker "kill_worker --redundancy 2" flaky_chat full_disk workers nodes outage soak readers; do \
+drills: $(VENV)/dev  ## Break things under load, and count what is missing; about an hour.
+	@for drill in kill_worker "kill_worker --redundancy 2" flaky_chat full_disk workers nodes outage soak readers \
+	    archive_kills; do \
 	    $(BIN)/python -m bench.drills.$$drill || exit 1; done
 
 lock: $(VENV)/dev  ## Choose the newest versions that pyproject.toml allows.

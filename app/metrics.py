@@ -71,3 +71,21 @@ class CassandraMetrics(Collector):
         for table, count in dict(self._requests()).items():
             found.add_metric([table], count)
         yield found
+
+
+class DamagedDays(Collector):
+    """Counts the days of the archive that were asked for and could not be given; looked up when Prometheus asks.
+
+    Args:
+        registry: where the metric is registered; one application a registry.
+        count: gives how many.
+    """
+
+    def __init__(self, registry: CollectorRegistry, count: Callable[[], int]) -> None:
+        self._count = count
+        registry.register(self)
+
+    def collect(self) -> Iterator[Metric]:
+        """Give what is looked up."""
+        text = "Looks into a day of the archive whose file is missing or damaged."
+        yield CounterMetricFamily("logstv_archive_damaged", text, value=self._count())

@@ -237,6 +237,9 @@ class WantedChannelBody(BaseModel):
     retentionDays: int | None = Field(  # noqa: N815
         description="How long its lines are kept: days, 0 for ever, null as long as the tables say."
     )
+    archiveDays: int | None = Field(  # noqa: N815
+        description="How long the archive keeps its days: days, 0 for ever, null as long as the setting says."
+    )
     without: list[str] = Field(description="The types of message that are not kept.", examples=[["clearchat"]])
     readers: list[str] = Field(description="The workers that read it now.")
 
@@ -274,6 +277,9 @@ class AddChannelsBody(BaseModel):
     channels: list[str] = _CHANNEL_NAMES
     retentionDays: int | None = Field(  # noqa: N815
         default=None, description="Days, 0 for ever, null as long as the tables say.", examples=[30]
+    )
+    archiveDays: int | None = Field(  # noqa: N815
+        default=None, description="Days, 0 for ever, null as long as the setting says.", examples=[365]
     )
     types: list[str] | None = Field(
         default=None, description="The only types of message to keep.", examples=[["privmsg", "usernotice"]]

@@ -21,7 +21,7 @@ from app.compatible.doorway import CAPABILITIES_HEADER, Doorway
 from app.dependencies import HEAD, Shared
 from app.freshness import Freshness
 from app.limits import Limits
-from app.metrics import CassandraMetrics, RequestMetrics
+from app.metrics import CassandraMetrics, DamagedDays, RequestMetrics
 from app.models import CompatibleLines
 from app.pages import NDJSON
 from app.problems import ProblemBody
@@ -142,6 +142,7 @@ def create_app(
         expose_headers=["Link", "Retry-After", "ETag", CAPABILITIES_HEADER],
     )
     app.add_middleware(RequestMetrics, registry=registry)
+    DamagedDays(registry, lambda: _damaged(app))
     app.add_middleware(Doorway)
     _declare_shapes(app)
     return app
@@ -161,6 +162,12 @@ def end_streams(app: FastAPI) -> None:
     shared: Shared | None = getattr(app.state, "shared", None)
     if shared is not None:
         shared.live.stop()
+
+
+def _damaged(app: FastAPI) -> int:
+    """Say how many days of the archive could not be given."""
+    shared: Shared | None = getattr(app.state, "shared", None)
+    return 0 if shared is None or shared.store is None else shared.store.reader.cold.files.damaged
 
 
 async def _keep_open(shared: Shared, settings: StoreSettings) -> None:

@@ -25,6 +25,9 @@ from store.sightings import REGISTRY
 LONGEST_DAYS = 20 * 365
 """Cassandra keeps nothing with a TTL for longer than 20 years."""
 
+LONGEST_ARCHIVE_DAYS = 100 * 365
+"""What is to stay for longer stays for ever."""
+
 LOGIN_OR_ID = re.compile(r"[a-z0-9_]{1,25}|id:[1-9][0-9]{0,17}")
 """How a user or channel is named: by a login in lower case, or by Twitch's id."""
 
@@ -48,6 +51,7 @@ class WantedChannel:
         channel_id: Twitch's id; None until a worker has learnt it.
         retention_days: how long its lines are kept; 0 is for ever, None is as the tables say.
         without: the types of message that are not kept.
+        archive_days: how long the archive keeps its days; 0 is for ever, None is as the setting says.
     """
 
     name: str
@@ -55,6 +59,7 @@ class WantedChannel:
     channel_id: int | None = None
     retention_days: int | None = None
     without: frozenset[MessageType] = frozenset()
+    archive_days: int | None = None
 
     @property
     def given_login(self) -> str | None:
@@ -84,10 +89,12 @@ class Rules:
     Attributes:
         retention_days: as in WantedChannel.
         without: as in WantedChannel.
+        archive_days: as in WantedChannel.
     """
 
     retention_days: int | AsIs | None = AS_IS
     without: frozenset[MessageType] | AsIs = AS_IS
+    archive_days: int | AsIs | None = AS_IS
 
     def __post_init__(self) -> None:
         """Refuse what makes no sense.
@@ -98,6 +105,10 @@ class Rules:
         if isinstance(self.retention_days, int) and not 0 <= self.retention_days <= LONGEST_DAYS:
             raise WantedError(
                 f"a retention of {self.retention_days} days cannot be had: 1 to {LONGEST_DAYS} days, or 0 for ever"
+            )
+        if isinstance(self.archive_days, int) and not 0 <= self.archive_days <= LONGEST_ARCHIVE_DAYS:
+            raise WantedError(
+                f"an archive of {self.archive_days} days cannot be had: 1 to {LONGEST_ARCHIVE_DAYS} days, or 0 for ever"
             )
         if not isinstance(self.without, AsIs) and self.without >= frozenset(STORED_TYPES.values()):
             raise WantedError("a channel of which no message is kept need not be read: remove it instead")
@@ -136,8 +147,9 @@ class WantedChannels:
                 channel_id,
                 days,
                 frozenset(STORED_TYPES[kind] for kind in without or () if kind in STORED_TYPES),
+                archive_days,
             )
-            for name, added, channel_id, days, without in rows
+            for name, added, channel_id, days, without, archive_days in rows
             if added is not None
         ]
 
@@ -253,10 +265,11 @@ class WantedChannels:
             channel.channel_id if is_new and channel.channel_id is not None else UNSET_VALUE,
             UNSET_VALUE if rules.retention_days is AS_IS else rules.retention_days,
             UNSET_VALUE if isinstance(without, AsIs) else {kind.name for kind in without} or None,
+            UNSET_VALUE if rules.archive_days is AS_IS else rules.archive_days,
             REGISTRY,
             channel.name,
         )
-        if any(value is not UNSET_VALUE for value in values[:4]):
+        if any(value is not UNSET_VALUE for value in values[:5]):
             await self._session.execute(self._prepared["write"].bind(values))
 
 
@@ -288,7 +301,10 @@ def types_of(names: Collection[str]) -> frozenset[MessageType]:
 
 
 def rules_of(
-    retention_days: int | AsIs | None, types: Collection[str] | None, without: Collection[str] | None
+    retention_days: int | AsIs | None,
+    types: Collection[str] | None,
+    without: Collection[str] | None,
+    archive_days: int | AsIs | None = AS_IS,
 ) -> Rules:
     """Give the rules that an operator states.
 
@@ -296,6 +312,7 @@ def rules_of(
         retention_days: as in Rules.
         types: the only types that are kept.
         without: the types that are not kept; not together with `types`. Neither: as it is.
+        archive_days: as in Rules.
 
     Raises:
         WantedError: they make no sense.
@@ -303,16 +320,16 @@ def rules_of(
     if types is not None and without is not None:
         raise WantedError("say either which types are kept or which are not, not both")
     if types is not None:
-        return Rules(retention_days, frozenset(STORED_TYPES.values()) - types_of(types))
-    return Rules(retention_days, AS_IS if without is None else types_of(without))
+        return Rules(retention_days, frozenset(STORED_TYPES.values()) - types_of(types), archive_days)
+    return Rules(retention_days, AS_IS if without is None else types_of(without), archive_days)
 
 
 def _statements(session: Session) -> dict[str, str]:
     table = session.table("wanted_channels")
-    columns = "name, added, channel_id, retention_days, without"
+    columns = "name, added, channel_id, retention_days, without, archive_days"
     return {
         "all": f"SELECT {columns} FROM {table} WHERE registry = ?",
-        "write": f"UPDATE {table} SET added = ?, channel_id = ?, retention_days = ?, without = ? "
+        "write": f"UPDATE {table} SET added = ?, channel_id = ?, retention_days = ?, without = ?, archive_days = ? "
         "WHERE registry = ? AND name = ?",
         "learn": f"UPDATE {table} USING TIMESTAMP ? SET channel_id = ? WHERE registry = ? AND name = ?",
         "remove": f"DELETE FROM {table} WHERE registry = ? AND name = ?",

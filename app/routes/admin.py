@@ -63,9 +63,10 @@ async def add(request: Request, shared: SharedDependency) -> Response:
     """Have channels read, or change what is kept of them; give those that were named, as they stand then."""
     body = await read_body(request, AddChannelsBody)
     days = body.retentionDays if "retentionDays" in body.model_fields_set else AS_IS
+    archive_days = body.archiveDays if "archiveDays" in body.model_fields_set else AS_IS
     wanted = await wanted_channels(shared)
     try:
-        added = await wanted.add(body.channels, rules_of(days, body.types, body.without))
+        added = await wanted.add(body.channels, rules_of(days, body.types, body.without, archive_days))
     except WantedError as error:
         raise BadRequest(str(error)) from error
     names = {channel.name for channel in added}
@@ -136,6 +137,7 @@ def _all(standing: list[Standing]) -> Response:
             "login": each.login,
             "added": rfc3339(each.channel.added_ms),
             "retentionDays": each.channel.retention_days,
+            "archiveDays": each.channel.archive_days,
             "without": sorted(kind.name.lower() for kind in each.channel.without),
             "readers": list(each.readers),
         }

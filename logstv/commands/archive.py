@@ -9,12 +9,15 @@ from typing import Annotated
 
 import orjson
 import typer
+from prometheus_client import CollectorRegistry
 from rich.console import Console
 from rich.table import Table
 
+from ingest.settings import IngestSettings
 from logstv.commands.up import cluster
 from logstv.errors import CommandError
-from logstv.lifecycle import run_to_the_end, run_until_stopped, set_up_logging
+from logstv.exporting import ArchiveMetrics
+from logstv.lifecycle import metrics_of, process_registry, run_to_the_end, run_until_stopped, set_up_logging
 from logstv.progress import counted
 from store.archive import upkeep
 from store.archive.archive import Archive, Standing
@@ -35,16 +38,19 @@ def run(once: Annotated[bool, typer.Option("--once", help="Export what is closed
     """Export days that are closed, until Ctrl-C; several may run, each day is exported by one.
 
     A day is closed some hours after its end (LOGSTV_ARCHIVE_GRACE_HOURS). Days to which lines came later are exported
-    once more. A day that cannot be exported is named, holds up no other, and is tried again; with --once, exit 1 then.
+    once more. Days that the archive keeps no longer (LOGSTV_ARCHIVE_DAYS, or what is said of a channel) are removed. A
+    day that cannot be exported is named, holds up no other, and is tried again; with --once, exit 1 then.
     """
     failed: list[str] = []
-    with cluster() as settings:
-        if not once:
-            run_until_stopped(_follow(settings))
-            return
-        code = run_to_the_end(_run(settings, failed))
-    if code:
-        raise typer.Exit(code)
+    if once:
+        with cluster() as settings:
+            code = run_to_the_end(_run(settings, failed))
+        if code:
+            raise typer.Exit(code)
+    else:
+        registry = process_registry()
+        with metrics_of(registry, IngestSettings().metrics_address), cluster() as settings:
+            run_until_stopped(_follow(settings, registry))
     if failed:
         raise CommandError("; ".join(failed))
 
@@ -116,16 +122,18 @@ async def opened(settings: StoreSettings) -> AsyncIterator[Archive]:
         await session.close()
 
 
-async def _follow(settings: StoreSettings) -> None:
+async def _follow(settings: StoreSettings, registry: CollectorRegistry) -> None:
     async with opened(settings) as archive:
+        ArchiveMetrics(registry, archive)
         await archive.follow(settings.archive_every_minutes * 60)
 
 
 async def _run(settings: StoreSettings, failed: list[str]) -> None:
     async with opened(settings) as archive:
-        due = sum(len(each.due) for each in await archive.standing())
+        due = (await archive.look()).due
         with counted("Exporting days", due) as bar:
             outcome = await archive.run(lambda _: bar.advance(1))
+        await archive.forget_old()
         failed += [f"{place}: {reason}" for place, reason in outcome.failed.items()]
         typer.echo(f"{outcome.days:,} days with {outcome.lines:,} lines were exported.")
 

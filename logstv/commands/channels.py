@@ -16,7 +16,7 @@ from logstv.errors import CommandError
 from logstv.lifecycle import set_up_logging
 from store.message import STORED_TYPES
 from store.session import Session
-from store.wanted import AS_IS, AsIs, Standing, WantedChannels, channel_name, rules_of
+from store.wanted import AS_IS, AsIs, Standing, WantedChannel, WantedChannels, channel_name, rules_of
 
 app = typer.Typer(
     help="The channels that are read; all workers follow a change within seconds.",
@@ -35,6 +35,10 @@ def add(
         str | None,
         typer.Option(help="Days to keep new lines for; 0 is for ever, `table` is as long as the tables say."),
     ] = None,
+    archive_days: Annotated[
+        str | None,
+        typer.Option(help="Days for which the archive keeps a day; 0 is for ever, `setting` is as the setting says."),
+    ] = None,
     types: Annotated[
         str | None, typer.Option(help="The only types of message to keep, as in privmsg,usernotice; or `all`.")
     ] = None,
@@ -44,7 +48,12 @@ def add(
 
     What is not said stays as it is: at first all types, for as long as the tables say.
     """
-    rules = rules_of(_days(retention_days), _types(types), _types(without))
+    rules = rules_of(
+        _days(retention_days, "--retention-days", "table"),
+        _types(types),
+        _types(without),
+        _days(archive_days, "--archive-days", "setting"),
+    )
     plain = [channel_name(name) for name in names]
     added = _ask(lambda wanted: wanted.add(plain, rules))
     typer.echo(f"To be read: {', '.join(channel.name for channel in added)}.")
@@ -97,13 +106,13 @@ def _ask(question: Callable[[WantedChannels], Awaitable[_Result]]) -> _Result:
         return asyncio.run(ask())
 
 
-def _days(text: str | None) -> int | AsIs | None:
+def _days(text: str | None, option: str, default: str) -> int | AsIs | None:
     if text is None:
         return AS_IS
-    if text == "table":
+    if text == default:
         return None
     if not text.isdecimal():
-        raise CommandError(f"--retention-days {text} is no number of days: write one, 0 for ever, or `table`")
+        raise CommandError(f"{option} {text} is no number of days: write one, 0 for ever, or `{default}`")
     return int(text)
 
 
@@ -121,6 +130,7 @@ def _record(each: Standing) -> dict[str, object]:
         "login": each.login,
         "retentionDays": channel.retention_days,
         "without": sorted(kind.name.lower() for kind in channel.without),
+        "archiveDays": channel.archive_days,
         "readers": list(each.readers),
     }
 
@@ -128,12 +138,22 @@ def _record(each: Standing) -> dict[str, object]:
 def _table(channels: list[Standing]) -> Table:
     table = Table("channel", "id", "kept for", "without", "read by", box=None, header_style="")
     for each in channels:
-        days = each.channel.retention_days
         table.add_row(
             each.login or each.channel.name,
             str(each.channel.channel_id or "not known yet"),
-            "as the tables say" if days is None else f"{days} days" if days else "ever",
+            _kept(each.channel),
             ", ".join(sorted(kind.name.lower() for kind in each.channel.without)),
             ", ".join(each.readers) or "nobody",
         )
     return table
+
+
+def _kept(channel: WantedChannel) -> str:
+    """Say how long a channel's lines are kept, and how long its days are where that was said of it."""
+    days = channel.retention_days
+    kept = "as the tables say" if days is None else _days_or_ever(days)
+    return kept if channel.archive_days is None else f"{kept}, archived for {_days_or_ever(channel.archive_days)}"
+
+
+def _days_or_ever(days: int) -> str:
+    return f"{days} days" if days else "ever"

@@ -52,7 +52,7 @@ def ingest(channel: ChannelOption = None) -> None:
 
 
 async def _ingest(store: StoreSettings, settings: IngestSettings, registry: CollectorRegistry) -> None:
-    exporting = asyncio.create_task(export_closed_days(store))
+    exporting = asyncio.create_task(export_closed_days(store, registry))
     try:
         await work(store, settings, NodeSettings().data_dir, registry=registry)
     finally:

@@ -74,7 +74,7 @@ async def _up(store: StoreSettings, ingest: IngestSettings, api: AppSettings, de
         async with asyncio.TaskGroup() as group:
             started = functools.partial(_say_where_to_look, api, ingest)
             group.create_task(serve(store, api, started=started, registry=registry))
-            group.create_task(export_closed_days(store))
+            group.create_task(export_closed_days(store, registry))
             # What was made up is not asked of Twitch the next time.
             seeds_stay = demo_rate is None
             group.create_task(work(store, ingest, NodeSettings().data_dir, seeds_stay=seeds_stay, registry=registry))

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 
 import structlog
 
@@ -14,10 +13,11 @@ from store.archive.eraser import ArchiveEraser
 from store.archive.exporter import Exported, Exporter
 from store.archive.files import Files
 from store.archive.index import ArchiveIndex
-from store.archive.lease import A_DAY
+from store.archive.lease import A_DAY, name_of
 from store.archive.objects import Objects, Place
+from store.archive.renewal import Renewal
 from store.directory import Directory
-from store.errors import StoreError, StoreUnavailable
+from store.errors import ArchiveError, StoreError, StoreUnavailable
 from store.keys import MS_IN_DAY, MS_IN_HOUR
 from store.lease import Leases
 from store.optouts import Optouts
@@ -31,7 +31,9 @@ from store.wanted import WantedChannels
 log = structlog.get_logger(__name__)
 
 _BEHIND_DAYS = 3
-"""An exporter is behind when a day has been closed for so long."""
+"""An exporter is behind when a day has been closed for so long, or for a quarter of the time that lines are kept."""
+_RENEWED_SECONDS = 2 * 86_400
+"""A day that expires sooner and is not exported is kept for longer; twice as long as between two looks at the most."""
 
 _AT_ONCE = 16
 """Channels that are asked about together."""
@@ -79,7 +81,28 @@ class Behind:
     left_days: float | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
+class Lag:
+    """How far behind the archive is, as of the last look.
+
+    Attributes:
+        open: days with lines that are not closed yet, of all channels.
+        due: days that are closed and are to be exported.
+        missing: those of them that are not there at all.
+        seconds: for how long the oldest of these has been closed.
+        behind: how many channels have one that should have been exported days ago.
+        renewed: lines that were kept for longer, since the archive was opened.
+    """
+
+    open: int = 0
+    due: int = 0
+    missing: int = 0
+    seconds: float = 0.0
+    behind: int = 0
+    renewed: int = 0
+
+
+@dataclass(slots=True)
 class Archive:
     """An open archive.
 
@@ -89,6 +112,9 @@ class Archive:
         exporter: brings days there.
         eraser: takes lines away.
         optouts: whose lines are not kept.
+        renewal: keeps in Cassandra what would expire before it is exported.
+        kept_days: for how many days it keeps a day of a channel of which nothing else is said; 0 is for ever.
+        lag: how far behind it is.
     """
 
     session: Session
@@ -99,7 +125,11 @@ class Archive:
     directory: Directory
     wanted: WantedChannels
     optouts: Optouts
+    renewal: Renewal
+    leases: Leases
     clock_ms: Callable[[], int]
+    kept_days: int = 0
+    lag: Lag = field(default_factory=Lag)
 
     @classmethod
     async def open(
@@ -128,12 +158,25 @@ class Archive:
         leases = await Leases.open(session, A_DAY)
         grace_ms = round(settings.archive_grace_hours * MS_IN_HOUR)
         optouts = await Optouts.open(session)
-        exporter = Exporter(
-            await Reader.open(session), files, index, leases, optouts=optouts, grace_ms=grace_ms, clock_ms=clock_ms
-        )
+        reader = await Reader.open(session)
+        exporter = Exporter(reader, files, index, leases, optouts=optouts, grace_ms=grace_ms, clock_ms=clock_ms)
         eraser = ArchiveEraser(exporter, index, objects, leases)
         directory, wanted = await Directory.open(session), await WantedChannels.open(session)
-        return cls(session, files, index, exporter, eraser, directory, wanted, optouts, clock_ms)
+        renewal = await Renewal.open(session, reader)
+        return cls(
+            session,
+            files,
+            index,
+            exporter,
+            eraser,
+            directory,
+            wanted,
+            optouts,
+            renewal,
+            leases,
+            clock_ms,
+            settings.archive_days,
+        )
 
     async def channel_ids(self) -> list[int]:
         """Give the channels whose days are exported.
@@ -168,22 +211,59 @@ class Archive:
         Raises:
             StoreUnavailable: Cassandra or the archive cannot answer.
         """
-        outcome = await self.exporter.run(await self.channel_ids(), tried)
+        channel_ids = await self.channel_ids()
+        outcome = await self.exporter.run(channel_ids, await self.since(channel_ids), tried)
         if outcome.days or outcome.failed:
             log.info("archive.run", days=outcome.days, lines=outcome.lines, failed=len(outcome.failed))
         return outcome
+
+    async def since(self, channel_ids: Iterable[int]) -> dict[int, int]:
+        """Give from which day on the archive keeps the days of channels, Unix milliseconds; 0: all.
+
+        Raises:
+            StoreUnavailable: Cassandra cannot answer.
+        """
+        told = {each.channel_id: each.archive_days for each in await self.wanted.all()}
+        today, found = self.clock_ms() // MS_IN_DAY * MS_IN_DAY, {}
+        for channel_id in channel_ids:
+            days = told.get(channel_id)
+            days = self.kept_days if days is None else days
+            found[channel_id] = today - days * MS_IN_DAY if days else 0
+        return found
+
+    async def forget_old(self) -> int:
+        """Remove the days that the archive no longer keeps; give how many lines they had. A damaged one stays.
+
+        Raises:
+            StoreUnavailable: Cassandra or the archive cannot answer; doing it again is right.
+        """
+        gone = 0
+        for channel_id, since_ms in (await self.since(await self.index.channels())).items():
+            for day in await self.index.days(channel_id, to_ms=since_ms):
+                async with self.leases.held(name_of(day.place)) as lease:
+                    if lease is None:
+                        continue
+                    try:
+                        lines = await self.exporter.rewrite(day.place, lambda _: None, lease)
+                    except ArchiveError as error:
+                        log.error("archive.failed", day=str(day.place), reason=str(error))
+                    else:
+                        log.info("archive.forgotten", day=str(day.place), lines=lines)
+                        gone += lines
+        return gone
 
     async def follow(self, every_seconds: float) -> None:
         """Export what is to be exported, again and again, until cancelled; say loudly when days have waited long."""
         while True:
             try:
+                await self.look()  # first: it tells how it stood when whoever exports had been away
                 await self.run()
+                await self.forget_old()
+                await self._measure()
             except StoreUnavailable as error:
                 log.warning("archive.unavailable", reason=str(error), again_in_seconds=every_seconds)
             except StoreError as error:
                 log.error("archive.failed", reason=str(error), again_in_seconds=every_seconds)
-            with contextlib.suppress(StoreError):
-                await self.warn()
             await asyncio.sleep(every_seconds)
 
     async def standing(self) -> list[Standing]:
@@ -195,17 +275,19 @@ class Archive:
         logins = {channel.channel_id: channel.login for channel in await self.directory.channels()}
         exported = set(await self.channel_ids())
         channel_ids = sorted(exported | set(await self.index.channels()))
+        since = await self.since(exported)
         found: list[Standing] = []
         for at in range(0, len(channel_ids), _AT_ONCE):
             some = channel_ids[at : at + _AT_ONCE]
             found += await asyncio.gather(
-                *(self._standing(channel_id, logins.get(channel_id, ""), channel_id in exported) for channel_id in some)
+                *(self._standing(channel_id, logins.get(channel_id, ""), since.get(channel_id)) for channel_id in some)
             )
         return found
 
-    async def _standing(self, channel_id: int, login: str, is_exported: bool) -> Standing:
+    async def _standing(self, channel_id: int, login: str, since_ms: int | None) -> Standing:
+        """Give how a channel stands, whose days are exported from a time on; None: they are not."""
         days = await self.index.days(channel_id)
-        due = await self.exporter.due(channel_id) if is_exported else {}
+        waiting = None if since_ms is None else await self.exporter.waiting(channel_id, since_ms)
         return Standing(
             channel_id,
             login,
@@ -214,9 +296,8 @@ class Archive:
             sum(day.size for day in days),
             days[0].place if days else None,
             days[-1].place if days else None,
-            tuple(due),
-            # A day that is there already and got late lines is not about to be lost.
-            next((place for place, noted in due.items() if noted is None), None),
+            tuple(waiting.due) if waiting else (),
+            waiting.missing[0] if waiting and waiting.missing else None,
         )
 
     async def behind(self, standing: Iterable[Standing]) -> list[Behind]:
@@ -225,27 +306,65 @@ class Archive:
         Raises:
             StoreUnavailable: Cassandra cannot answer.
         """
+        most = await self._longest()
+        return [
+            Behind(each.missing, len(each.due), await self._days_left(each.missing))
+            for each in standing
+            if each.missing is not None and self._closed_seconds(each.missing) > most
+        ]
+
+    async def _longest(self) -> float:
+        """Give the seconds for which a day may have been closed and not be exported."""
         kept = (await Retention.of_tables(self.session)).seconds[CHANNEL.table]
-        found = []
-        for each in standing:
-            if each.missing is None:
-                continue
-            closed_days = (self.clock_ms() - each.missing.day_ms) / MS_IN_DAY - 1
-            if closed_days > _BEHIND_DAYS:
-                left = None if kept == FOR_EVER else round(kept / 86_400 - closed_days - 1, 1)
-                found.append(Behind(each.missing, len(each.due), left))
-        return found
+        return _BEHIND_DAYS * 86_400 if kept == FOR_EVER else min(_BEHIND_DAYS * 86_400, kept / 4)
 
-    async def warn(self) -> int:
-        """Say which channels have days that should have been exported days ago, and how long those are still there.
+    def _closed_seconds(self, place: Place) -> float:
+        return (self.clock_ms() - place.day_ms - MS_IN_DAY) / 1000
 
-        Returns:
-            How many channels that are.
+    async def _days_left(self, place: Place) -> float | None:
+        """Give for how many days the lines of a day are still in Cassandra; None: for ever."""
+        left = await self.renewal.seconds_left(place)
+        return None if left is None else round(left / 86_400, 1)
+
+    async def look(self) -> Lag:
+        """Look how far behind the archive is; say loudly which channels are, and keep what would expire for longer.
 
         Raises:
             StoreUnavailable: Cassandra cannot answer.
         """
-        behind = await self.behind(await self.standing())
-        for each in behind:
-            log.error("archive.behind", oldest=str(each.oldest), days=each.days, days_until_it_expires=each.left_days)
-        return len(behind)
+        for missing in await self._measure():
+            days = await self._days_left(missing[0])
+            log.error("archive.behind", oldest=str(missing[0]), days=len(missing), days_until_it_expires=days)
+            for place in missing:
+                await self._renew(place)
+        return self.lag
+
+    async def _measure(self) -> list[Sequence[Place]]:
+        """Measure how far behind the archive is; give what is missing of each channel that is behind."""
+        most = await self._longest()
+        now, behind = Lag(renewed=self.lag.renewed), list[Sequence[Place]]()
+        for channel_id, since_ms in (await self.since(await self.channel_ids())).items():
+            waiting = await self.exporter.waiting(channel_id, since_ms)
+            now.open += waiting.open
+            now.due += len(waiting.due)
+            now.missing += len(waiting.missing)
+            if waiting.missing:
+                closed = self._closed_seconds(waiting.missing[0])
+                now.seconds = max(now.seconds, closed)
+                if closed > most:
+                    behind.append(waiting.missing)
+        now.behind = len(behind)
+        self.lag = now
+        return behind
+
+    async def _renew(self, place: Place) -> None:
+        """Keep a day for longer if it expires soon."""
+        left = await self.renewal.seconds_left(place)
+        if left is None or left > _RENEWED_SECONDS:
+            return
+        async with self.leases.held(name_of(place)) as lease:
+            if lease is None:
+                return
+            lines = await self.renewal.renew(place)
+        log.error("archive.renewed", day=str(place), lines=lines, hours_that_were_left=left // 3600)
+        self.lag.renewed += lines

@@ -12,8 +12,9 @@ import hashlib
 import tempfile
 import time
 import zlib
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import BinaryIO
 
 import structlog
@@ -23,7 +24,7 @@ from store.archive.files import Files, whole
 from store.archive.format import Encoded, Encoder
 from store.archive.index import ArchivedDay, ArchiveIndex
 from store.archive.lease import A_DAY, name_of
-from store.archive.objects import Place
+from store.archive.objects import Place, Stored
 from store.archive.table import HEAD_BYTES
 from store.archive.told import Told
 from store.errors import ArchiveDamaged, ArchiveUnavailable, StoreError, StoreUnavailable
@@ -42,6 +43,7 @@ SETTLE_MS = 60_000
 """A note of late lines is looked at so long after it was written, so that no clock is so far behind."""
 
 _UNAVAILABLE_AT_MOST = 3
+_FROM_THE_FIRST: Mapping[int, int] = MappingProxyType({})
 _WAIT_SECONDS = 2 * A_DAY.ttl_seconds
 """So long a day may be another's, who may have been killed, until who has lines for it gives up."""
 
@@ -69,6 +71,45 @@ class Exported:
     failed: dict[Place, str] = field(default_factory=dict)
     waiting: int = 0
     unavailable: int = 0
+
+
+@dataclass(slots=True)
+class ExportCounts:
+    """What an exporter has done since it was opened.
+
+    Attributes:
+        days: how many were exported, also once more.
+        lines: how many lines those have.
+        bytes: how long their files are.
+        seconds: for how long it worked on them.
+        failures: how often one could not be.
+    """
+
+    days: int = 0
+    lines: int = 0
+    bytes: int = 0
+    seconds: float = 0.0
+    failures: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What of a channel is not in the archive.
+
+    Attributes:
+        open: how many days with lines are not closed yet.
+        missing: the days that are closed and are not there, oldest first.
+        late: those that are there, and to which lines came since; or both.
+    """
+
+    open: int
+    missing: tuple[Place, ...]
+    late: Mapping[Place, int]
+
+    @property
+    def due(self) -> dict[Place, int | None]:
+        """The days that are to be exported, oldest first, and when late lines were noted."""
+        return {place: self.late.get(place) for place in sorted({*self.missing, *self.late})}
 
 
 class Exporter:
@@ -105,24 +146,34 @@ class Exporter:
         self._grace_ms = grace_ms
         self._clock_ms = clock_ms
         self._block_bytes = block_bytes
+        self.counts = ExportCounts()
 
-    async def run(self, channel_ids: Iterable[int], tried: Callable[[Place], object] = lambda _: None) -> Exported:
+    async def run(
+        self,
+        channel_ids: Iterable[int],
+        since: Mapping[int, int] = _FROM_THE_FIRST,
+        tried: Callable[[Place], object] = lambda _: None,
+    ) -> Exported:
         """Export every closed day that is not in the archive, and those to which lines came late.
 
         A day that cannot be exported holds up no other.
 
         Args:
             channel_ids: of which channels.
+            since: from which day on the archive keeps a channel's days, Unix milliseconds; all where nothing is said.
             tried: told of each day that was exported, or could not be.
 
         Raises:
             StoreUnavailable: Cassandra, or the archive, cannot answer.
         """
         outcome = Exported()
+        due: dict[Place, int | None] = {}
         for channel_id in channel_ids:
-            for place, noted in (await self.due(channel_id)).items():
-                await self._try(place, noted, outcome)
-                tried(place)
+            due |= (await self.waiting(channel_id, since.get(channel_id, 0))).due
+        # What expires first comes first, of whatever channel.
+        for place in sorted(due, key=lambda place: (place.day_ms, place.channel_id)):
+            await self._try(place, due[place], outcome)
+            tried(place)
         return outcome
 
     async def due(self, channel_id: int) -> dict[Place, int | None]:
@@ -131,14 +182,34 @@ class Exporter:
         Raises:
             StoreUnavailable: Cassandra cannot answer.
         """
+        return (await self.waiting(channel_id)).due
+
+    async def waiting(self, channel_id: int, since_ms: int = 0) -> Waiting:
+        """Give what of a channel is not in the archive.
+
+        Args:
+            channel_id: which.
+            since_ms: from which day on the archive keeps its days.
+
+        Raises:
+            StoreUnavailable: Cassandra cannot answer.
+        """
         now_ms = self._clock_ms()
         closed_ms = (now_ms - self._grace_ms) // MS_IN_DAY * MS_IN_DAY
-        log_ = Log(CHANNEL, (channel_id,), None, closed_ms, newest_first=False)
+        log_ = Log(CHANNEL, (channel_id,), since_ms, newest_first=False)
         there = {bucket.start_ms // MS_IN_DAY * MS_IN_DAY for bucket in await self._reader.buckets(log_)}
         known = {day.place.day_ms for day in await self._index.days(channel_id)}
         late = await self._index.late(channel_id)
-        ripe = {day: noted for day, noted in late.items() if day < closed_ms and noted // 1000 <= now_ms - SETTLE_MS}
-        return {Place(channel_id, day): ripe.get(day) for day in sorted(there - known | ripe.keys())}
+        missing = sorted(day for day in there - known if day < closed_ms)
+        return Waiting(
+            len([day for day in there if day >= closed_ms]),
+            tuple(Place(channel_id, day) for day in missing),
+            {
+                Place(channel_id, day): noted
+                for day, noted in late.items()
+                if since_ms <= day < closed_ms and noted // 1000 <= now_ms - SETTLE_MS
+            },
+        )
 
     async def merge(self, place: Place, pieces: AsyncIterator[Sequence[Line]]) -> int:
         """Export a day with further lines, in order; give how many lines it has.
@@ -171,17 +242,23 @@ class Exporter:
             ArchiveError: it cannot be; what the archive has of it is damaged.
             StoreUnavailable: Cassandra or the archive cannot answer.
         """
+        begun = time.monotonic()
         out = await self._out()
         with tempfile.TemporaryFile(prefix="logstv-archive-") as body:
-            encoded = await self._merged(place, more, body, out)
+            known = await self._files.objects.stored(place)
+            encoded = await self._merged(place, more, body, out, is_there=known is not None)
             if encoded.table.lines:
-                await self._store(place, encoded, body, lease)
+                await self._store(place, encoded, body, lease, known)
         if encoded.table.lines:
             await self._index.record(ArchivedDay.of(place, encoded), encoded.users)
         now_out = await self._out()
         if now_out.version != out.version or not encoded.table.lines:
             # Who opted out meanwhile may have been erased from where this day was not yet.
             await self.rewrite(place, now_out.shown, lease)
+        self.counts.days += 1
+        self.counts.lines += encoded.table.lines
+        self.counts.bytes += encoded.table.size
+        self.counts.seconds += time.monotonic() - begun
         return encoded.table.lines
 
     async def rewrite(self, place: Place, shown: Shown, lease: Lease | None = None) -> int:
@@ -202,7 +279,8 @@ class Exporter:
                 yield left
 
         self._files.forget(place)
-        if await self._files.objects.size(place) is None:
+        known = await self._files.objects.stored(place)
+        if known is None:
             await self._index.forget(place, users)  # whoever removed it was stopped before saying so
             return 0
         with tempfile.TemporaryFile(prefix="logstv-archive-") as body:
@@ -213,7 +291,7 @@ class Exporter:
                 await self._index.forget(place, users)
                 return gone
             if encoded.table.generation != (await self._files.table(place)).generation:
-                await self._store(place, encoded, body, lease)
+                await self._store(place, encoded, body, lease, known)
         await self._index.record(ArchivedDay.of(place, encoded), encoded.users, users - encoded.users.keys())
         return gone
 
@@ -243,7 +321,13 @@ class Exporter:
             outcome.lines += lines
 
     async def _merged(
-        self, place: Place, more: AsyncIterator[Sequence[Line]] | None, body: BinaryIO, out: OptedOut
+        self,
+        place: Place,
+        more: AsyncIterator[Sequence[Line]] | None,
+        body: BinaryIO,
+        out: OptedOut,
+        *,
+        is_there: bool,
     ) -> Encoded:
         """Encode what Cassandra and the archive have of a day; what the archive should have and has not is missed."""
         day = Log(CHANNEL, (place.channel_id,), place.day_ms, place.day_ms + MS_IN_DAY, newest_first=False)
@@ -256,7 +340,7 @@ class Exporter:
 
         sources = read() if more is None else [more, *read()]
         self._files.forget(place)
-        if await self._files.objects.size(place) is not None:
+        if is_there:
             try:
                 return await encoded_of(*sources, self._files.messages(place, whole))
             except ArchiveDamaged as error:
@@ -277,6 +361,7 @@ class Exporter:
         return encoded
 
     async def _failed(self, place: Place, error: StoreError, outcome: Exported) -> None:
+        self.counts.failures += 1
         log.error("archive.failed", day=str(place), reason=str(error))
         outcome.failed[place] = str(error)
         with contextlib.suppress(StoreUnavailable):
@@ -300,17 +385,20 @@ class Exporter:
                 f"a day cannot be written to {tempfile.gettempdir()} on its way to the archive: {error.strerror}"
             ) from error
 
-    async def _store(self, place: Place, encoded: Encoded, body: BinaryIO, lease: Lease | None) -> None:
+    async def _store(
+        self, place: Place, encoded: Encoded, body: BinaryIO, lease: Lease | None, known: Stored | None
+    ) -> None:
+        """Store a file in the stead of the one that was known, read it back as any reader would, and compare."""
         if lease is not None:
             lease.check()
-        await self._files.objects.put(place, archived.chunks(encoded, body))
+        table = encoded.table
+        ours = await self._files.objects.replace(place, lambda: archived.chunks(encoded, body), table.size, known)
         self._files.forget(place)
-        await self._compare(place, encoded)
-
-    async def _compare(self, place: Place, encoded: Encoded) -> None:
-        """Read a file back as any reader of gzip would, and compare it with what was to be written."""
-        if await read_back(self._files, place) != (encoded.table.lines, encoded.table.digest, encoded.table.size):
-            raise ArchiveDamaged(f"what was stored of {place} is not what comes back; it is exported again")
+        if await read_back(self._files, place) == (table.lines, table.digest, table.size):
+            return  # also where another has stored the same, or an answer to us was lost
+        if not ours:
+            raise ArchiveUnavailable(f"another has replaced the file of {place} meanwhile; it is done again")
+        raise ArchiveDamaged(f"what was stored of {place} is not what comes back; it is exported again")
 
 
 async def _shown(place: Place, pieces: AsyncIterator[Sequence[Line]], out: OptedOut) -> AsyncIterator[Sequence[Line]]:

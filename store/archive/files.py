@@ -35,10 +35,16 @@ class _Replaced(Exception):
 
 
 class Files:
-    """The files of archived days; remembers their tables."""
+    """The files of archived days; remembers their tables.
+
+    Attributes:
+        objects: where they lie.
+        damaged: how often one was asked for and could not be given, since it is missing or not as it was written.
+    """
 
     def __init__(self, objects: Objects) -> None:
         self.objects = objects
+        self.damaged = 0
         self._tables: OrderedDict[Place, Table] = OrderedDict()
 
     async def table(self, place: Place) -> Table:
@@ -59,7 +65,7 @@ class Files:
                 start = await self.objects.start(place, length)
             found = table.read(start[:length])
         except ArchiveDamaged as error:
-            raise _damaged(place, error) from error
+            raise self._damaged(place, error) from error
         self._tables[place] = found
         while len(self._tables) > _MOST_REMEMBERED:
             self._tables.popitem(last=False)
@@ -98,7 +104,7 @@ class Files:
             except _Replaced as replaced:
                 self.forget(place)
                 if (await self.table(place)).generation == found.generation:
-                    raise _damaged(place, replaced.why) from replaced
+                    raise self._damaged(place, replaced.why) from replaced
             else:
                 return
         raise ArchiveDamaged(f"the archived day {place} is replaced again and again; ask again in a moment", str(place))
@@ -122,7 +128,7 @@ class Files:
                 for number, piece in zip(numbers, pieces, strict=True):
                     archived.check(found.blocks[number], _without_tail(found, number, piece))
             except ArchiveDamaged as error:
-                raise _damaged(place, error) from error
+                raise self._damaged(place, error) from error
             yield pending + b"".join(pieces)
             pending = b""
 
@@ -149,6 +155,14 @@ class Files:
                 yield messages[::-1] if descending else messages
                 await asyncio.sleep(0)
 
+    def _damaged(self, place: Place, error: ArchiveDamaged) -> ArchiveDamaged:
+        self.damaged += 1
+        return ArchiveDamaged(
+            f"the archived day {place} ({place.path}) cannot be read: {error}; "
+            "`logstv archive verify` looks at all days",
+            str(place),
+        )
+
 
 def _span(found: Table, number: int) -> tuple[int, int]:
     """Give where a block lies; the end of the file goes with the last one, so that no byte is unchecked."""
@@ -169,13 +183,6 @@ def _without_tail(found: Table, number: int, piece: bytes) -> bytes:
 def _beyond(message: Message, given: tuple[int, int], *, descending: bool) -> bool:
     order = message.position.order
     return order < given if descending else order > given
-
-
-def _damaged(place: Place, error: ArchiveDamaged) -> ArchiveDamaged:
-    return ArchiveDamaged(
-        f"the archived day {place} ({place.path}) cannot be read: {error}; `logstv archive verify` looks at all days",
-        str(place),
-    )
 
 
 def whole(found: Table) -> Sequence[int]:

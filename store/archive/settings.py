@@ -27,12 +27,27 @@ class ArchiveSettings(BaseSettings):
     archive_every_minutes: float = Field(
         default=10.0, gt=0, le=1440, description="Minutes between two looks for days to be exported."
     )
-    archive_s3_endpoint: str = Field(default="", description="The address of what speaks S3; empty: Amazon's.")
+    archive_days: int = Field(
+        default=0,
+        ge=0,
+        le=36_500,
+        description="Days for which the archive keeps a day of a channel of which nothing else is said; 0: for ever.",
+    )
+    archive_s3_endpoint: str = Field(
+        default="", description="The address of what speaks S3, https:// or http://; empty: Amazon's."
+    )
     archive_s3_region: str = Field(default="us-east-1", description="The region of the bucket.")
     archive_s3_access_key_id: str = Field(
         default="", description="The key to the bucket; empty: what the environment or the machine's role gives."
     )
     archive_s3_secret_access_key: SecretStr = Field(default=SecretStr(""), description="The secret of that key.")
+    archive_s3_virtual_host: bool = Field(
+        default=False, description="Whether the endpoint's host names the bucket; else the path does."
+    )
+    archive_s3_conditional: bool = Field(
+        default=True,
+        description="Whether the store knows If-Match and If-None-Match, so that no file is replaced unseen.",
+    )
 
     @field_validator("archive_url")
     @classmethod
@@ -41,9 +56,19 @@ class ArchiveSettings(BaseSettings):
             raise ValueError(f"an archive is named by a URL that begins with {', '.join(_SCHEMES)}")
         return value
 
+    @field_validator("archive_s3_endpoint")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        if value and not value.startswith(("https://", "http://")):
+            raise ValueError("an endpoint of S3 is an address that begins with https:// or http://")
+        return value
+
     def s3(self) -> dict[str, Any]:
         """Give what the client of S3 is told."""
-        told: dict[str, Any] = {"region": self.archive_s3_region}
+        told: dict[str, Any] = {
+            "region": self.archive_s3_region,
+            "virtual_hosted_style_request": self.archive_s3_virtual_host,
+        }
         if self.archive_s3_endpoint:
             told["endpoint"] = self.archive_s3_endpoint
             if self.archive_s3_endpoint.startswith("http://"):

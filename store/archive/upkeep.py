@@ -130,10 +130,13 @@ async def _recorded(files: Files, index: ArchiveIndex, place: Place, restorer: R
 
 async def _adopt(files: Files, place: Place) -> None:
     """Write a file that justlog wrote in our format, at the same place."""
+    known = await files.objects.stored(place)
     packed = b"".join([piece async for piece in files.objects.pieces(place)])
     with tempfile.TemporaryFile(prefix="logstv-archive-") as body:
         encoded = await asyncio.to_thread(_encoded, packed, place, body)
-        await files.objects.put(place, archived.chunks(encoded, body))
+        size = encoded.table.size
+        if not await files.objects.replace(place, lambda: archived.chunks(encoded, body), size, known):
+            raise ArchiveError(f"{place.path} was replaced meanwhile; record it once more")
     files.forget(place)
 
 

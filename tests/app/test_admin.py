@@ -46,7 +46,9 @@ async def send(client, method: str, path: str, body: object, **headers: str) -> 
 
 
 async def test_a_channel_is_added_shown_and_removed(service, wanted, module_store):
-    added = await send(service, "POST", OURS, {"channels": ["#MoonBase", "demo"], "retentionDays": 30})
+    added = await send(
+        service, "POST", OURS, {"channels": ["#MoonBase", "demo"], "retentionDays": 30, "archiveDays": 400}
+    )
     assert added.status_code == 200, added.text
     WantedChannelsBody.model_validate_json(added.content)
     [moonbase] = [channel for channel in await wanted.all() if channel.name == "moonbase"]
@@ -62,6 +64,7 @@ async def test_a_channel_is_added_shown_and_removed(service, wanted, module_stor
         "login": "moonbase",
         "added": shown["added"],
         "retentionDays": 30,
+        "archiveDays": 400,
         "without": ["clearchat"],
         "readers": ["ada"],
     }
@@ -71,6 +74,7 @@ async def test_a_channel_is_added_shown_and_removed(service, wanted, module_stor
     assert shown in listed.json()["channels"]
     back = await send(service, "POST", OURS, {"channels": ["moonbase"], "retentionDays": None, "types": ["privmsg"]})
     assert back.json()["channels"][0]["retentionDays"] is None
+    assert back.json()["channels"][0]["archiveDays"] == 400
     assert back.json()["channels"][0]["without"] == ["clearchat", "clearmsg", "usernotice"]
     gone = await send(service, "DELETE", OURS, {"channels": ["id:9001", "nobody"]})
     RemovedChannelsBody.model_validate_json(gone.content)
@@ -118,6 +122,7 @@ async def test_without_the_key_nothing_is_looked_at(service, wanted, module_stor
         (b'{"channels":["moon base"]}', "'moon base' is no channel: write a login"),
         (b'{"channels":["id:77"]}', "add the channel by its login"),
         (b'{"channels":["demo"],"retentionDays":-1}', "or 0 for ever"),
+        (b'{"channels":["demo"],"archiveDays":36501}', "1 to 36500 days, or 0 for ever"),
         (b'{"channels":["demo"],"retentionDays":"30"}', "retentionDays: Input should be a valid integer"),
         (b'{"channels":["demo"],"types":["chat"]}', "'chat' is no type of message"),
         (b'{"channels":["demo"],"types":["privmsg"],"without":["clearchat"]}', "not both"),

@@ -137,14 +137,27 @@ async def test_a_damaged_day_is_a_problem_and_others_are_given(client, archive, 
     packed[-30] ^= 4
     await archive.files.objects.put(place, iter([bytes(packed)]))
     span = f"from={place.day_ms}&to={place.day_ms + MS_IN_DAY}"
+
+    async def damaged() -> int:
+        (line,) = [
+            line
+            for line in (await client.get("/metrics")).text.splitlines()
+            if line.startswith("logstv_archive_damaged_total ")
+        ]
+        return int(float(line.split()[1]))
+
+    before = await damaged()
     answer = await client.get(f"/v1/channels/moonbase/messages?{span}")
     assert (answer.status_code, answer.json()["code"]) == (502, "archive_damaged")
     assert f"{place.date} of channel 9001 cannot be given" in answer.json()["detail"]
+    assert await damaged() == before + 1
     for headers in ({"accept-encoding": "gzip"}, {"accept-encoding": "identity"}):
         assert (await client.get(f"{day_path(said[3])}?raw", headers=headers)).status_code == 502
     assert (await client.get(f"{day_path(said[0])}?raw")).status_code == 200
     await archive.files.objects.delete(place)
+    before = await damaged()
     assert (await client.get(f"/v1/channels/moonbase/messages?{span}")).status_code == 502
+    assert await damaged() == before + 1
     await archive.files.objects.put(place, iter([sound]))
     assert len((await client.get(f"/v1/channels/moonbase/messages?{span}")).json()["messages"]) == 3
 

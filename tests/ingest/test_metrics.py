@@ -14,6 +14,9 @@ from ingest.eventsub_state import EventSubCounts
 from ingest.irc_state import ChannelState, IrcCounts
 from ingest.metrics import IngestMetrics
 from ingest.pipeline import IngestCounts
+from logstv.exporting import ArchiveMetrics
+from store.archive.archive import Lag
+from store.archive.exporter import ExportCounts
 from store.message import Message
 from store.settings import StoreSettings
 from store.writer import Written
@@ -52,10 +55,11 @@ def test_figures_are_looked_up_and_writes_are_measured(watched):
 
 def test_every_metric_is_in_the_operators_guide_and_the_guide_names_no_other(watched):
     create_app(StoreSettings(), AppSettings(), watched)
+    ArchiveMetrics(watched, SimpleNamespace(exporter=SimpleNamespace(counts=ExportCounts()), lag=Lag()))
     shown = {
         sample.name.removesuffix("_bucket").removesuffix("_count").removesuffix("_sum")
         for family in watched.collect()
         for sample in family.samples
         if not sample.name.endswith("_created")
     } | {"logstv_http_requests_total", "logstv_http_request_seconds"}
-    assert set(re.findall(r"\blogstv_(?:ingest|http)_[a-z_]+", OPERATIONS.read_text())) == shown
+    assert set(re.findall(r"\blogstv_(?:ingest|http|archive)_[a-z_]+", OPERATIONS.read_text())) == shown

@@ -3,14 +3,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-import resource
 import sqlite3
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.chat import until
-from support.small_disk import small_disk
+from support.small_disk import no_file_larger_than, small_disk
 
 from ingest import spool as spool_module
 from ingest.errors import SpoolError
@@ -131,17 +130,6 @@ async def test_a_full_spool_holds_the_source_back_and_says_so(tmp_path):
         assert await taken(spool, 40_000) == list(range(40_000))
         await giving
         await until(lambda: not spool.alarm)
-
-
-@contextlib.contextmanager
-def no_file_larger_than(size: int):
-    """Have the disk take no more, as a full one would not."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 async def test_a_full_disk_is_an_alarm_and_loses_nothing(tmp_path, monkeypatch):

@@ -20,7 +20,7 @@ async def test_channels_are_added_shown_and_removed_while_a_worker_reads_them(st
             stderr=asyncio.subprocess.PIPE,
         )
         try:
-            rules = ("--retention-days", "30", "--without", "clearchat,clearmsg")
+            rules = ("--retention-days", "30", "--without", "clearchat,clearmsg", "--archive-days", "0")
             added = await asyncio.to_thread(logstv, "channels", "add", "#MoonBase", "demo", *rules)
             assert (added.returncode, added.stdout) == (0, "To be read: moonbase, demo.\n"), added.stderr
             moonbase = str(chat.channel_id("moonbase"))
@@ -38,12 +38,13 @@ async def test_channels_are_added_shown_and_removed_while_a_worker_reads_them(st
                 "id": moonbase,
                 "login": "moonbase",
                 "retentionDays": 30,
+                "archiveDays": 0,
                 "without": ["clearchat", "clearmsg"],
                 "readers": ["ada"],
             }
             table = await asyncio.to_thread(logstv, "channels", "list")
             assert "moonbase" in table.stdout
-            assert "30 days" in table.stdout
+            assert "30 days, archived for ever" in table.stdout
             assert "clearchat, clearmsg" in table.stdout
             workers = await asyncio.to_thread(logstv, "workers", "--json")
             [ada] = json.loads(workers.stdout)

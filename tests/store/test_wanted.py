@@ -96,6 +96,7 @@ async def test_what_a_worker_learns_brings_nothing_back_that_was_removed(wanted)
 def test_what_is_kept_can_be_said_either_way():
     assert rules_of(AS_IS, None, None) == Rules()
     assert rules_of(7, None, ["clearchat"]) == Rules(7, BANS)
+    assert rules_of(AS_IS, None, None, 400) == Rules(archive_days=400)
     assert rules_of(0, ["PRIVMSG", "usernotice", "clearmsg"], None) == Rules(0, BANS)
     assert rules_of(None, None, []) == Rules(None, frozenset())
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import pytest
 from cassandra.query import BoundStatement
 
 from store.archive.exporter import Exporter
@@ -53,10 +55,10 @@ HORIZON_MS = start_of(dt.date(2024, 3, 2))
 NOW_MS = start_of(dt.date(2024, 3, 7)) + 12 * MS_IN_HOUR
 
 
-def chat(lines_a_day: int = 12, seed: int = 3) -> list[Message]:
+def chat(lines_a_day: int = 12, seed: int = 3, days: Sequence[dt.date] = DAYS) -> list[Message]:
     """Give lines of two channels on each of the days, the first and the last millisecond of each among them."""
     dice, found, number = random.Random(seed), [], seed * 100_000
-    for date in DAYS:
+    for date in days:
         start = start_of(date)
         for channel_id in CHANNELS:
             times = [0, 0, MS_IN_DAY - 1, MS_IN_DAY - 1]
@@ -79,6 +81,10 @@ def chat(lines_a_day: int = 12, seed: int = 3) -> list[Message]:
                 )
     dice.shuffle(found)
     return found
+
+
+on_every_store = pytest.mark.parametrize("objects", ["folder", "s3"], indirect=True)
+"""Runs a test on an archive in a folder, and on one in a bucket."""
 
 
 class FixedHorizon:

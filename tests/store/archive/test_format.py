@@ -17,12 +17,10 @@ from store.archive import table
 from store.archive.files import Files, whole
 from store.archive.format import Encoder
 from store.archive.objects import Objects, Place
-from store.archive.settings import ArchiveSettings
 from store.archive.told import Told
-from store.errors import ArchiveDamaged, ArchiveError, ArchiveUnavailable, SettingsError
+from store.errors import ArchiveDamaged, ArchiveError, ArchiveUnavailable
 from store.keys import MS_IN_DAY
 from store.message import Message
-from store.settings import StoreSettings
 
 DAY_MS = lines.EVENING_MS // MS_IN_DAY * MS_IN_DAY
 PLACE = Place(lines.CHANNEL_ID, DAY_MS)
@@ -192,41 +190,6 @@ def test_a_day_lies_where_justlog_puts_it(channel_id, date):
 )
 def test_other_files_are_no_days(path):
     assert Place.of_path(path) is None
-
-
-async def test_a_folder_is_made_and_holds_what_is_put_there_whole_or_not_at_all(tmp_path):
-    url = (tmp_path / "some folder" / "archive").as_uri()
-    objects = Objects.open(ArchiveSettings(archive_url=url))
-    _, packed = encode(day(50))
-    files = await stored(packed, objects)
-    (found,) = [path for path in tmp_path.rglob("*") if path.is_file()]
-    assert found == tmp_path / "some folder" / "archive" / PLACE.path
-    assert found.read_bytes() == packed
-
-    def broken_off():
-        yield b"x" * (9 << 20)
-        raise KeyboardInterrupt
-
-    with pytest.raises(BaseException):  # noqa: B017, PT011 - as the library hands it on
-        await objects.put(PLACE, broken_off())
-    assert found.read_bytes() == packed
-    assert [place async for place in objects.places()] == [PLACE]
-    assert [place async for place in objects.places(77)] == []
-    assert await files.objects.size(PLACE) == len(packed)
-    await objects.delete(PLACE)
-    await objects.delete(PLACE)
-    assert await objects.size(PLACE) is None
-
-
-async def test_what_cannot_be_stored_is_a_sentence(tmp_path):
-    objects = Objects.open(ArchiveSettings(archive_url=tmp_path.as_uri()))
-    (tmp_path / str(PLACE.channel_id)).write_text("a file where a folder should be")
-    with pytest.raises(ArchiveUnavailable, match=r"the archive file:///.* does not do what it should: .*"):
-        await objects.put(PLACE, iter([b"x"]))
-    with pytest.raises(SettingsError, match="LOGSTV_ARCHIVE_URL=file:///dev/null/x cannot be opened"):
-        Objects.open(ArchiveSettings(archive_url="file:///dev/null/x"))
-    with pytest.raises(ValueError, match="an archive is named by a URL"):
-        StoreSettings(archive_url="/var/lib")
 
 
 async def test_an_archive_that_is_not_named_says_so():

@@ -173,19 +173,20 @@ class Faulty(Objects):
         if self.left < 0:
             raise self.error("killed")
 
-    async def put(self, place, pieces):
+    async def replace(self, place, pieces, size, known):
         self._step()
-        await super().put(place, pieces)
+        ours = await super().replace(place, pieces, size, known)
         self._step()
+        return ours
 
     async def pieces(self, place):
         self._step()
         async for piece in super().pieces(place):
             yield piece
 
-    async def size(self, place):
+    async def stored(self, place):
         self._step()
-        return await super().size(place)
+        return await super().stored(place)
 
 
 class Killed(BaseException):
