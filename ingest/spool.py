@@ -233,6 +233,8 @@ class Spool:
             lines = []
         done = self._removable()
         if not lines and not done:
+            if self._file.short:
+                self._file.hold_reserve()
             return _Outcome(full=full)
         groups = [lines[start : start + _MOST_IN_GROUP] for start in range(0, len(lines), _MOST_IN_GROUP)]
         numbers = [number for _, number, _, _ in done]
@@ -261,7 +263,7 @@ class Spool:
             self._warn("spool.full", f"the spool holds its {self._most_bytes >> 20} MiB: the chat servers have to wait")
         elif self.bytes > self._most_bytes * _ALARM_SHARE:
             self._warn("spool.filling", f"the spool is {100 * self.bytes // self._most_bytes} % full")
-        elif not self._pending:
+        elif outcome.committed or not (self._pending or self._file.short):
             self.alarm = ""
 
     def _add(self, group: Group) -> None:

@@ -48,6 +48,10 @@ class Group:
 class SpoolFile:
     """A database that one process at a time has open.
 
+    Attributes:
+        reserve: space with which a full disk is emptied.
+        short: whether that is used up; no lines are written then.
+
     Args:
         path: of the file; made when it is not there.
 
@@ -58,7 +62,7 @@ class SpoolFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.reserve = Reserve(path.with_suffix(".reserve"), _RESERVE_BYTES)
-        self._short = False
+        self.short = False
         self._one_at_a_time = threading.Lock()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -138,7 +142,7 @@ class SpoolFile:
         Raises:
             SpoolError: the disk is full or broken; nothing was changed.
         """
-        if new and self._short and not self.hold_reserve():
+        if new and self.short and not self.hold_reserve():
             raise SpoolError(f"the spool {self.path} cannot be written: the disk is full")
         packed = [(len(lines), pack(lines)) for lines in new]
         groups = []
@@ -158,8 +162,8 @@ class SpoolFile:
 
     def hold_reserve(self) -> bool:
         """Hold the space with which a full disk is emptied; say whether the disk had it."""
-        self._short = not self.reserve.hold()
-        return not self._short
+        self.short = not self.reserve.hold()
+        return not self.short
 
     def make_room(self, done: Iterable[int]) -> bool:
         """Remove groups from a full disk, with the space that was held for that, and give back what they took.
@@ -170,7 +174,7 @@ class SpoolFile:
             Whether they are removed; otherwise nothing was changed.
         """
         self.reserve.give_up()
-        self._short = True
+        self.short = True
         try:
             self.change((), done)
             with self._alone("made smaller"):

@@ -1,6 +1,6 @@
 """The disk under the spool is full while Cassandra is away: an alarm, chat servers that wait, and nothing missing.
 
-python -m bench.drills.full_disk [--rate 2000] [--mebibytes 24]
+python -m bench.drills.full_disk [--rate 2000] [--mebibytes 48]
 
 The disk is a small file system in memory, which needs root on Linux.
 """
@@ -51,7 +51,9 @@ async def run(rate: float, mebibytes: int) -> None:
             await tried.caught_up(now_ms())
             ended = now_ms()
             await tried.caught_up(ended)
-            alarm = worker.figure("spool_alarm")
+            async with asyncio.timeout(_LONGEST_SECONDS):
+                while worker.figure("spool_alarm"):
+                    await asyncio.sleep(0.5)
             worker.stop()
         verdict = await tried.verdict([(begun, ended)])
     row = {
@@ -59,13 +61,11 @@ async def run(rate: float, mebibytes: int) -> None:
         "seconds until the alarm": seconds_to_alarm,
         "KiB free then": free / 1024,
         "connections then": connections,
-        "alarm in the end": alarm,
         "worker MiB resident at most": worker.most_memory / 2**20,
         **verdict.row(),
     }
     ground.report("full_disk", [row], f"{rate:,.0f} lines a second; Cassandra away.")
     verdict.hold()
-    assert not alarm
 
 
 @contextlib.contextmanager
@@ -82,7 +82,7 @@ def small_disk(folder: Path, mebibytes: int) -> Iterator[Path]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rate", type=float, default=2000)
-    parser.add_argument("--mebibytes", type=int, default=24)
+    parser.add_argument("--mebibytes", type=int, default=48)
     options = parser.parse_args()
     if sys.platform != "linux" or os.geteuid():
         print("full_disk needs root on Linux, to make a small file system: left out")

@@ -152,6 +152,30 @@ async def test_a_full_disk_is_an_alarm_and_loses_nothing(tmp_path, monkeypatch):
         assert await taken(spool, 1) == [9000]
 
 
+async def test_an_alarm_lasts_as_long_as_the_disk_is_full_and_ends_also_while_lines_keep_coming(tmp_path, monkeypatch):
+    monkeypatch.setattr(spool_module, "_AGAIN_SECONDS", 0.01)
+    async with Spool(tmp_path, PLENTY) as spool:
+        publish = spool._publish
+        monkeypatch.setattr(spool, "_publish", lambda outcome: (publish(outcome), seen.append(spool.alarm)))
+        seen: list[str] = []
+        with no_file_larger_than(16 * 1024):
+            await spool.put(numbered(*range(5000)))
+            await until(lambda: "cannot be written" in spool.alarm)
+            await taken(spool, 5000)
+            seen.clear()
+            await until(lambda: len(seen) > 20)
+            assert all(seen)
+
+        async def give() -> None:
+            while True:
+                await spool.put(numbered(1))
+                await asyncio.sleep(0)
+
+        giving = asyncio.create_task(give())
+        await until(lambda: not spool.alarm)
+        giving.cancel()
+
+
 async def test_a_disk_that_filled_up_is_emptied_and_used_again(tmp_path, monkeypatch):
     monkeypatch.setattr(spool_module, "_AGAIN_SECONDS", 0.01)
     monkeypatch.setattr(spool_module, "_KEEP_SECONDS", 0.0)
