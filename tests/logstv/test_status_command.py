@@ -30,6 +30,7 @@ from store.workers import Figures, Worker, Workers
 
 HERE = Node("10.0.0.1", "datacenter1", "rack1", "5.0.9", "", 3.0)
 FACTS = TableFacts({"datacenter1": 3}, {"channel_messages": 90 * 86_400}, {"channel_messages": 86_400}, None, True)
+from store.writer import Writer
 
 
 @pytest.fixture
@@ -109,7 +110,8 @@ async def test_what_is_wrong_with_workers_and_channels_is_an_alarm(store, reader
     )
 
 
-async def test_a_day_that_is_not_exported_is_an_alarm_with_its_reason(store, writer, settings, tmp_path, now_ms):
+async def test_a_day_that_is_not_exported_is_an_alarm_with_its_reason(store, settings, tmp_path, now_ms):
+    writer = await Writer.open(store.session)
     long_ago = now_ms - 10 * MS_IN_DAY
     await writer.write([Message.parse(lines.privmsg("hello", sent_ms=long_ago))])
     await writer.flush()
