@@ -118,7 +118,10 @@ async def test_a_day_that_is_not_exported_is_an_alarm_with_its_reason(store, set
     day = Place(lines.CHANNEL_ID, long_ago // MS_IN_DAY * MS_IN_DAY)
     picture = await look(settings, NodeSettings(data_dir=tmp_path), "")
     [behind] = [each for each in checks.archive(picture) if each.level is not Level.OK]
-    assert f"moonbase is behind since {day.date} (1 days to be exported, its lines are there for 80 days more)" in behind.says
+    assert (
+        f"moonbase is behind since {day.date} (1 days to be exported, its lines are there for 80 days more)"
+        in behind.says
+    )
     await (await ArchiveIndex.open(store.session)).failed(day, "the disk is full")
     picture = await look(settings, NodeSettings(data_dir=tmp_path), "")
     assert [each.says for each in checks.archive(picture)][1].endswith("the disk is full")
