@@ -48,22 +48,24 @@ async def exposed(_emptied_store, tmp_path_factory) -> Exposed:
 
 
 # Of what is shown only once there is something to say.
-_AT_LAST = ("logstv_ingest_channel_last_line_seconds{", "logstv_ingest_lines_refused_total{", "logstv_archive_alarm ")
+_AT_LAST = (
+    "logstv_ingest_channel_last_line_seconds{",
+    "logstv_ingest_lines_refused_total{",
+    "logstv_archive_alarm ",
+    "logstv_cassandra_requests_total{",
+)
 
 
 async def _what_is_shown(chat: DemoChatServer, address: str) -> Exposed:
     async with httpx2.AsyncClient(base_url=address) as client, asyncio.timeout(120):
         while True:
             with contextlib.suppress(httpx2.ConnectError):
+                await client.get("/v1/channels/moonbase/messages")
                 shown = (await client.get("/metrics")).text
-                if (
-                    "logstv_ingest_channel_last_line_seconds{" in shown
-                    and "logstv_ingest_lines_refused_total{" in shown
-                ):
+                if all(name in shown for name in _AT_LAST):
                     break
-                chat.tell(
-                    "moonbase", lines.privmsg("said next week", sent_ms=time.time_ns() // 1_000_000 + 7 * MS_IN_DAY)
-                )
+                next_week_ms = time.time_ns() // 1_000_000 + 7 * MS_IN_DAY
+                chat.tell("moonbase", lines.privmsg("said next week", sent_ms=next_week_ms))
             await asyncio.sleep(0.1)
     exposed = Exposed()
     exposed.read(shown)
