@@ -34,7 +34,12 @@ from cassandra.cluster import (
     ResponseFuture,
 )
 from cassandra.cluster import Session as DriverSession
-from cassandra.policies import DCAwareRoundRobinPolicy, ExponentialReconnectionPolicy, TokenAwarePolicy
+from cassandra.policies import (
+    ConstantSpeculativeExecutionPolicy,
+    DCAwareRoundRobinPolicy,
+    ExponentialReconnectionPolicy,
+    TokenAwarePolicy,
+)
 from cassandra.pool import Host
 from cassandra.query import BoundStatement, PreparedStatement, Statement, tuple_factory
 
@@ -47,6 +52,8 @@ Rows = list[tuple[Any, ...]]
 
 LOCAL_NODE = "127.0.0.1"
 _RECONNECT_SECONDS = (0.5, 5.0)
+_ANOTHER_SECONDS = 1.0
+"""After so long without an answer another node is asked too: one that is frozen is noticed ten seconds later only."""
 _HEARTBEAT_SECONDS = 5.0  # how soon a frozen node is noticed; the driver's default is 30
 
 
@@ -91,7 +98,7 @@ class Session:
         return f"{self.settings.keyspace}.{self.settings.table_prefix}{name}"
 
     async def prepare(self, cql: str) -> PreparedStatement:
-        """Prepare a statement once; all of ours can be repeated safely.
+        """Prepare a statement once; all of ours can be repeated safely, but a lightweight transaction not side by side.
 
         Raises:
             StoreError: the keyspace or a table is not there, or is not the one we know.
@@ -102,7 +109,7 @@ class Session:
                 prepared = await asyncio.to_thread(self.driver_session.prepare, cql)
             except Exception as error:
                 raise translated(error) from error
-            prepared.is_idempotent = True
+            prepared.is_idempotent = " IF " not in cql
             self._prepared[cql] = prepared
         return self._prepared[cql]
 
@@ -167,6 +174,7 @@ def cluster_of(settings: StoreSettings) -> Cluster:
         serial_consistency_level=ConsistencyLevel.LOCAL_SERIAL,
         request_timeout=settings.request_timeout,
         row_factory=tuple_factory,
+        speculative_execution_policy=ConstantSpeculativeExecutionPolicy(_ANOTHER_SECONDS, 2),
     )
     auth = None
     if settings.username:
@@ -178,7 +186,8 @@ def cluster_of(settings: StoreSettings) -> Cluster:
         compression="lz4" if settings.wire_compression else False,
         auth_provider=auth,
         ssl_context=tls_of(settings),
-        reconnection_policy=ExponentialReconnectionPolicy(*_RECONNECT_SECONDS),
+        # The default gives up after 64 attempts: five minutes of absence would be for ever.
+        reconnection_policy=ExponentialReconnectionPolicy(*_RECONNECT_SECONDS, max_attempts=None),
         idle_heartbeat_interval=_HEARTBEAT_SECONDS,
         idle_heartbeat_timeout=_HEARTBEAT_SECONDS,
         execution_profiles={EXEC_PROFILE_DEFAULT: profile},
