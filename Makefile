@@ -37,6 +37,7 @@ bench: $(VENV)/dev  ## Measure; prints numbers and writes them to bench/results.
 	@$(BIN)/python -m bench.windows $(ARGS)
 	@$(BIN)/python -m bench.reads $(ARGS)
 	@$(BIN)/python -m bench.archive $(ARGS)
+	@$(BIN)/python -m bench.archive $(ARGS)
 
 drills: $(VENV)/dev  ## Break things under load, and count what is missing; about an hour.
 	@for drill in kill_worker "kill_worker --redundancy 2" flaky_chat full_disk workers nodes outage soak readers \

@@ -14,7 +14,6 @@ import asyncio
 import gzip
 import os
 import random
-import subprocess
 import sys
 import tempfile
 import time
@@ -27,7 +26,7 @@ import httpx2
 import psutil
 
 from bench import ground
-from bench.pages import apart, clients, summary
+from bench.pages import clients
 from bench.storage import read
 from ingest.demo.words import TEXTS
 from ingest.import_pool import Plan, carry_out, look
@@ -194,7 +193,7 @@ def exported(local: LocalNode, keyspace: str, archive: Path, lines: list[str], c
     asyncio.run(fill(settings, lines))
     local.nodetool(["flush", keyspace], capture=True).check_returncode()
     day_ms = Message.parse(lines[0]).position.sent_ms // MS_IN_DAY * MS_IN_DAY
-    row: dict[str, Any] = apart(export, settings, day_ms, channel_id)
+    row: dict[str, Any] = ground.apart(export, settings, day_ms, channel_id)
     row["bytes a line in the indexes"] = size_of_indexes(local, keyspace, row["lines"])
     row["bytes a line"] = row["bytes a line in the archive"] + row["bytes a line in the indexes"]
     return row
@@ -232,27 +231,14 @@ def main() -> None:
             )
             if jobs == 1:
                 settings = ground.store_settings(local, "archive_two", archive_url=(archive / "two").as_uri())
-        port = ground.free_port()
-        environment = {
-            "LOGSTV_CONTACT_POINTS": "127.0.0.1",
-            "LOGSTV_CQL_PORT": str(local.settings.cql_port),
-            "LOGSTV_KEYSPACE": settings.keyspace,
-            "LOGSTV_ARCHIVE_URL": settings.archive_url,
-            "LOGSTV_PORT": str(port),
-            "LOGSTV_RATE_LIMIT": "0",
-        }
-        service = subprocess.Popen([sys.executable, "-m", "logstv", "api"], env=ground.environment(environment))
-        try:
-            ground.wait_for_port(port)
-            add("a closed day as it lies", apart(whole_day, port, service.pid, options.seconds))
+        with ground.service(settings, archive_url=settings.archive_url, rate_limit=0) as service:
+            day = ground.apart(whole_day, service.port, service.pid, options.seconds)
+            add("a closed day as it lies", day)
             for name, measure, what in (("a user's month of about 100 lines", months_of_users, users),
                                         ("a page of 100", cold_pages, options.days)):  # fmt: skip
                 for how, pace in (("paced", 1.0), ("at once", 0.0)):
-                    took = apart(measure, port, what, options.seconds, pace)
-                    add(f"{name}, {how}", summary(took))
-        finally:
-            service.terminate()
-            service.wait()
+                    took = ground.apart(measure, service.port, what, options.seconds, pace)
+                    add(f"{name}, {how}", ground.percentiles(took))
     ground.report("archive", rows, f"{options.lines:,} lines of {USERS:,} users a day; 8 clients, all on one machine.")
 
 

@@ -72,12 +72,13 @@ class Service:
     Attributes:
         port: where it listens.
         url: the same, as an address.
+        pid: of the process.
     """
 
     def __init__(self, port: int, pid: int) -> None:
         self.port = port
         self.url = f"http://127.0.0.1:{port}"
-        self._pid = pid
+        self.pid = pid
 
     def figure(self, name: str, **labels: str) -> float:
         """Give the sum of the samples of one of its metrics that have these labels."""
@@ -86,7 +87,7 @@ class Service:
     @property
     def most_memory(self) -> float:
         """MiB resident at most until now, as Linux counts them (proc(5), VmHWM)."""
-        status = Path(f"/proc/{self._pid}/status").read_text()
+        status = Path(f"/proc/{self.pid}/status").read_text()
         return int(re.findall(r"VmHWM:\s+(\d+) kB", status)[0]) / 1024
 
 
