@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Literal
 
 import platformdirs
-from jgo.constants import MAVEN_CENTRAL_URL
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -46,7 +45,7 @@ class NodeSettings(BaseSettings):
         description="The folder for what can be fetched again: Cassandra's jars.",
     )
     maven_url: str = Field(
-        default=MAVEN_CENTRAL_URL, description="The Maven repository that Cassandra's jars are fetched from."
+        default="", description="The Maven repository that Cassandra's jars are fetched from; empty: Maven Central."
     )
     java: str = Field(default="", description="The java to run the node on, or its JAVA_HOME; empty: one is found.")
     node_address: str = Field(default="127.0.0.1", description="The address on which the local node listens.")

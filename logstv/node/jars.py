@@ -17,10 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jgo
 from filelock import FileLock
-from jgo.constants import default_maven_repo
-from jgo.maven import MavenContext, PythonResolver
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
@@ -157,7 +154,9 @@ class _Fetch:
 
     def __init__(self, settings: NodeSettings, kept: Path) -> None:
         self._kept = kept
-        self._url = settings.maven_url
+        from jgo.constants import MAVEN_CENTRAL_URL  # noqa: PLC0415 - see _download
+
+        self._url = settings.maven_url or MAVEN_CENTRAL_URL
         self._staging = kept / "coming"
         self._given_up = threading.Event()
 
@@ -186,6 +185,8 @@ class _Fetch:
         shutil.rmtree(self._staging, ignore_errors=True)
 
     def _bring(self, jar: Jar, advance: Callable[[int, int], None]) -> None:
+        from jgo.constants import default_maven_repo  # noqa: PLC0415 - see _download
+
         target = self._kept / jar.name
         ours = default_maven_repo() / jar.repository_path
         if jar.is_whole(ours):
@@ -217,6 +218,9 @@ class _Fetch:
             return
 
     def _download(self, jar: Jar, advance: Callable[[int, int], None]) -> Path:
+        # jgo takes 9 MiB, which only those pay who fetch something.
+        from jgo.maven import MavenContext, PythonResolver  # noqa: PLC0415
+
         come = 0
 
         @contextmanager
@@ -255,6 +259,8 @@ def _reason(error: Exception) -> str:
 
 def _resolve() -> None:
     """Write the list anew, from what the Maven repository says Cassandra needs."""
+    import jgo  # noqa: PLC0415 - see _download
+
     lines = []
     for artifact in jgo.resolve(ENDPOINT):
         content = artifact.resolve().read_bytes()
