@@ -12,7 +12,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import Coroutine
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor
 from concurrent.futures import wait as wait_for
 from dataclasses import dataclass
@@ -109,7 +109,7 @@ async def carry_out(plan: Plan, work: Work, progress: Progress, archive: Archive
 
 
 async def _alone(plan: Plan, work: Work, progress: Progress, archive: Archive | None) -> None:
-    async with _opened(plan.settings) if archive is None else contextlib.nullcontext(archive) as there:
+    async with Archive.opened(plan.settings) if archive is None else contextlib.nullcontext(archive) as there:
         await plan.tree.open(there)
         importer = await Importer.open(plan.tree, there, report=Report(plan.report), progress=progress, dry=plan.dry)
         for part in work.todo:
@@ -144,15 +144,6 @@ def _took(plan: Plan, work: Work, outcome: Imported, settled: list[Part]) -> Non
         plan.done.parent.mkdir(parents=True, exist_ok=True)
         with plan.done.open("a") as done:
             done.writelines(f"{part.state}\n" for part in settled)
-
-
-@contextlib.asynccontextmanager
-async def _opened(settings: StoreSettings) -> AsyncIterator[Archive]:
-    session = await Session.open(settings)
-    try:
-        yield await Archive.open(session, settings)
-    finally:
-        await session.close()
 
 
 class _Process:

@@ -23,7 +23,6 @@ from store.archive import upkeep
 from store.archive.archive import Archive, Standing
 from store.archive.restoring import Restorer
 from store.archive.upkeep import Finding
-from store.session import Session
 from store.settings import StoreSettings
 
 app = typer.Typer(help="Closed days, kept as gzip files for as long as you like.", no_args_is_help=True,
@@ -115,11 +114,8 @@ async def opened(settings: StoreSettings) -> AsyncIterator[Archive]:
     """
     if not settings.archive_url:
         raise CommandError("no archive is set: name one with LOGSTV_ARCHIVE_URL, as in file:///var/lib/logstv/archive")
-    session = await Session.open(settings)
-    try:
-        yield await Archive.open(session, settings)
-    finally:
-        await session.close()
+    async with Archive.opened(settings) as archive:
+        yield archive
 
 
 async def _follow(settings: StoreSettings, registry: CollectorRegistry) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import structlog
@@ -177,6 +178,22 @@ class Archive:
             clock_ms,
             settings.archive_days,
         )
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def opened(cls, settings: StoreSettings) -> AsyncIterator[Archive]:
+        """Give what the settings name, with a session of its own, for as long as the block runs.
+
+        Raises:
+            SettingsError: no archive is set, or one that cannot be opened.
+            StoreError: a table is missing.
+            StoreUnavailable: Cassandra cannot answer.
+        """
+        session = await Session.open(settings)
+        try:
+            yield await cls.open(session, settings)
+        finally:
+            await session.close()
 
     async def channel_ids(self) -> list[int]:
         """Give the channels whose days are exported.
