@@ -155,7 +155,9 @@ class Drill:
 
     async def finish(self) -> None:
         """Export until nothing is left to do; leases of the killed have to expire."""
-        while any([await self.archive.exporter.due(key[0]) for shape, key in self.expected if shape is CHANNEL]):
+        while any(
+            [(await self.archive.exporter.waiting(key[0])).due for shape, key in self.expected if shape is CHANNEL]
+        ):
             process = await self._exporter("--once")
             _, said = await process.communicate()
             assert process.returncode == 0, said.decode()

@@ -176,14 +176,6 @@ class Exporter:
             tried(place)
         return outcome
 
-    async def due(self, channel_id: int) -> dict[Place, int | None]:
-        """Give the days of a channel that are to be exported, oldest first, and when late lines were noted.
-
-        Raises:
-            StoreUnavailable: Cassandra cannot answer.
-        """
-        return (await self.waiting(channel_id)).due
-
     async def waiting(self, channel_id: int, since_ms: int = 0) -> Waiting:
         """Give what of a channel is not in the archive.
 

@@ -261,12 +261,12 @@ async def test_what_is_noted_while_a_day_is_exported_stays_noted(store):
     await writer.write(chat(4, seed=8))
     both = await tiers(store)
     exporter = await both.exporter(clock_ms=lambda: writer._clock_ms() + 120_000)
-    due = await exporter.due(CHANNELS[0])
+    due = (await exporter.waiting(CHANNELS[0])).due
     place, noted = next(iter(due.items()))
     await writer.write(chat(4, seed=8))
     await both.index.settle(place, noted)
-    assert (await exporter.due(CHANNELS[0])).keys() == due.keys()
-    await both.index.settle(place, (await exporter.due(CHANNELS[0]))[place])
+    assert (await exporter.waiting(CHANNELS[0])).due.keys() == due.keys()
+    await both.index.settle(place, (await exporter.waiting(CHANNELS[0])).due[place])
     assert place.day_ms not in await both.index.late(CHANNELS[0])
 
 
@@ -276,9 +276,9 @@ async def test_days_are_exported_when_they_are_closed_and_not_before(store):
     both = await tiers(store)
     last = start_of(DAYS[-1])
     early = await both.exporter(clock_ms=lambda: last + MS_IN_DAY + MS_IN_HOUR - 1)
-    assert max(place.day_ms for place in await early.due(CHANNELS[0])) == start_of(DAYS[-2])
+    assert max(place.day_ms for place in (await early.waiting(CHANNELS[0])).due) == start_of(DAYS[-2])
     ripe = await both.exporter(clock_ms=lambda: last + MS_IN_DAY + MS_IN_HOUR)
-    assert max(place.day_ms for place in await ripe.due(CHANNELS[0])) == last
+    assert max(place.day_ms for place in (await ripe.waiting(CHANNELS[0])).due) == last
 
 
 async def test_one_exporter_works_on_a_day_at_a_time(store):
@@ -286,7 +286,7 @@ async def test_one_exporter_works_on_a_day_at_a_time(store):
     await writer.write(chat(4, seed=10))
     both = await tiers(store)
     exporter, other = await both.exporter(), await both.exporter()
-    place = next(iter(await exporter.due(CHANNELS[0])))
+    place = next(iter((await exporter.waiting(CHANNELS[0])).due))
     async with exporter._leases.held(name_of(place)) as lease:
         assert lease is not None
         lease.check()
