@@ -76,12 +76,12 @@ async def test_the_form_has_an_address_and_keeps_no_old_code(reader):
     await expect(form.get_by_role("status")).to_contain_text("!logstv optout ")
     await page.keyboard.press("Escape")
     await expect(form).to_be_hidden()
-    assert page.url.endswith("/?channel=moonbase")
+    await expect(page).to_have_url(re.compile(r"/\?channel=moonbase$"))
     await page.goto("/")
     await page.get_by_role("link", name="Opt out").press("Enter")
     await expect(form).to_be_visible()
     await expect(form.get_by_role("status")).to_be_empty()
-    assert page.url.endswith("/")
+    await expect(page).to_have_url(re.compile("/$"))
 
 
 async def test_a_service_that_cannot_give_a_code_says_so(reader, page_store):

@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import re
 import uuid
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from playwright.async_api import Locator, Page, expect
 from support import lines, page_chat
-from support.browsing import scroll_to, settled
+from support.browsing import asks, query, scroll_to, settled
 from support.serving import served, until_ready
 
 from store.keys import timeuuid
@@ -33,10 +32,6 @@ ADDRESSED = f"""() => {{
 GONE = str(uuid.UUID(int=timeuuid(lines.EVENING_MS, 0x8000_0000_0000_BEEF)))
 
 
-def query(page: Page) -> dict[str, str]:
-    return {name: value for name, (value,) in parse_qs(urlsplit(page.url).query).items()}
-
-
 def field(page: Page, label: str) -> Locator:
     return page.locator("#pick").get_by_label(label)
 
@@ -46,7 +41,7 @@ async def test_a_reader_picks_a_channel_and_reads_its_newest_lines_at_the_bottom
     await page.goto("/")
     await page.get_by_role("link", name="#moonbase").click()
     await expect(page.locator(".line")).to_have_count(12)
-    assert query(page) == {"channel": "moonbase"}
+    await asks(page, channel="moonbase")
     await expect(page.get_by_role("heading", level=1)).to_have_text("#moonbase")
     await field(page, "Channel").fill("DEMO")
     await field(page, "Channel").press("Enter")
@@ -118,7 +113,7 @@ async def test_the_address_leads_back_to_what_was_seen(reader):
     await reader.read(address)
     await settled(page)
     assert (await page.evaluate(FIRST))[0] == seen
-    assert page.url == address
+    await expect(page).to_have_url(address)
     # From there it goes on to both sides.
     await scroll_to(page, 0)
     await settled(page)
@@ -126,7 +121,7 @@ async def test_the_address_leads_back_to_what_was_seen(reader):
     await settled(page)
     await page.get_by_role("button", name="Newest lines").click()
     await expect(page.locator(".line").last).to_be_in_viewport()
-    assert query(page) == {"channel": "demo"}
+    await asks(page, channel="demo")
 
 
 async def test_days_that_exist_can_be_jumped_to(reader, page_client):
@@ -240,7 +235,7 @@ async def test_a_click_on_a_line_gives_its_permalink_and_what_was_said_around_it
     await expect(page.locator("[aria-current=true]")).to_have_attribute(
         "data-sent", await other.get_attribute("data-sent")
     )
-    assert query(page)["line"] == await other.get_attribute("data-sent")
+    await asks(page, channel="demo", line=await other.get_attribute("data-sent"))
     await page.go_back()
     await expect(page.locator("[aria-current=true]")).to_have_attribute("data-sent", sent)
     await page.go_back()
@@ -250,8 +245,7 @@ async def test_a_click_on_a_line_gives_its_permalink_and_what_was_said_around_it
     await expect(page.locator("[aria-current=true]")).to_be_in_viewport()
     await settled(page)
     await scroll_to(page, 0)
-    await page.wait_for_url("**at=*")
-    assert "line" not in query(page)
+    await page.wait_for_url(lambda url: query(url).keys() == {"channel", "at"})
 
 
 async def test_a_line_can_be_pointed_at_in_a_users_log_too(reader):
@@ -267,7 +261,7 @@ async def test_a_name_leads_to_the_users_log_and_escape_back(reader):
     page = await reader.read("/?channel=moonbase")
     await page.get_by_role("link", name="Cy_Rude").click()
     await expect(page.get_by_role("heading", level=1)).to_have_text("Cy_Rude in #moonbase")
-    assert query(page) == {"channel": "moonbase", "user": "id:503"}
+    await asks(page, channel="moonbase", user="id:503")
     await page.locator("#log").press("Escape")
     await expect(page.get_by_role("heading", level=1)).to_have_text("#moonbase")
 
@@ -281,7 +275,7 @@ async def test_what_was_searched_for_is_marked_in_any_case(reader):
     await page.keyboard.type("kappa")
     await page.keyboard.press("Enter")
     await expect(page.locator("mark")).to_have_text(["Kappa", "Kappa", "Kappa"])
-    assert query(page) == {"channel": "moonbase", "q": "kappa"}
+    await asks(page, channel="moonbase", q="kappa")
 
 
 @pytest.mark.parametrize(("choice", "count"), [("with removed", 12), ("without removed", 10), ("removed only", 2)])
@@ -357,7 +351,7 @@ async def test_a_reply_leads_to_the_line_that_it_answers(reader):
     await page.get_by_role("button", name="Ada_Lift: good evening").click()
     chosen = page.locator("[aria-current=true]")
     await expect(chosen).to_contain_text("good evening")
-    assert "user" not in query(page)
+    await page.wait_for_url(lambda url: query(url).keys() == {"channel", "line"})
     await page.get_by_role("button", name="Ada_Lift: good evening").click()
     await expect(chosen).to_be_focused()
     assert lines.CHANNEL in page.url

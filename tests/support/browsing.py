@@ -6,6 +6,7 @@ import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from playwright.async_api import Browser, Page, async_playwright
@@ -64,6 +65,16 @@ class Reader:
         await self.page.goto(address)
         await self.page.locator(".line").first.wait_for()
         return self.page
+
+
+def query(url: str) -> dict[str, str]:
+    """Give what an address of the page asks for."""
+    return {name: value for name, (value,) in parse_qs(urlsplit(url).query).items()}
+
+
+async def asks(page: Page, **asked: str) -> None:
+    """Wait until the address asks for this and nothing else; the page may lead it there a moment after what is seen."""
+    await page.wait_for_url(lambda url: query(url) == asked)
 
 
 _SETTLED = """async () => {
