@@ -7,8 +7,10 @@ what it looks like to a reader is `app.render`'s.
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass, replace
 from enum import IntEnum
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from store import keys, line, tags
 from store.errors import LineError, UnstorableMessage
@@ -31,8 +33,7 @@ STORED_TYPES: dict[str, MessageType] = {kind.name: kind for kind in MessageType 
 _TELLS_PLACE = tags.COLUMN << tags.KNOWN_TAGS["id"].shift | tags.COLUMN << tags.KNOWN_TAGS["tmi-sent-ts"].shift
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(Struct, frozen=True, gc=False):
     """One line of chat.
 
     Attributes:

@@ -56,8 +56,13 @@ _NOBODY = 0
 
 
 def columns_of(shape: Shape) -> tuple[str, ...]:
-    """Give the columns of a shape's table that are not its partition key, in the order in which rows are read."""
+    """Give the columns of a shape's table that are not its partition key, in the order in which rows are written."""
     return ("sent", *PAYLOAD) if "channel_id" in shape.key else ("sent", *PAYLOAD, "channel_id")
+
+
+def selected(shape: Shape) -> tuple[str, ...]:
+    """Give what is selected to read messages: `columns_of`, but the driver is to make no object of a timeuuid."""
+    return ("timeuuid_as_blob(sent)", *columns_of(shape)[1:])
 
 
 def bigint(number: int) -> bytes:
@@ -166,16 +171,16 @@ def row_values(shape: Shape, key: Key, bucket_ms: int, packed: PackedMessage) ->
 
 
 def reader_of(shape: Shape, key: Key) -> Callable[[tuple[Any, ...]], Message]:
-    """Give the function that makes a message of a row of one log, read in the order of `columns_of`."""
+    """Give the function that makes a message of a row of one log, read as `selected`."""
     owner = key[-1] if shape.key[-1] == "user_id" else None
     channel = key[0] if "channel_id" in shape.key else None
     types = {int(kind): kind for kind in MessageType}
-    time_of, low_mask = keys.time_of, keys.LOW_MASK
+    time_of, low_mask, from_bytes = keys.time_of, keys.LOW_MASK, int.from_bytes
 
     def read(row: tuple[Any, ...]) -> Message:
         (sent, uuid_high, kind, author_id, login, display_name, text, system_text, color, badges, badge_info, emotes,
          client_nonce, channel_login, flags, extra, line, *rest) = row  # fmt: skip
-        number = sent.int
+        number = from_bytes(sent, "big")
         return Message(
             types[kind],
             time_of(number),

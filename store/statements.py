@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from store.rows import columns_of
+from store.rows import columns_of, selected
 from store.session import Session
 from store.shapes import Shape
 
@@ -22,9 +22,9 @@ def select(session: Session, shape: Shape, *, descending: bool, columns: tuple[s
         session: names the table.
         shape: in which table.
         descending: in which order.
-        columns: which; None: all that make a message, in the order of `columns_of`.
+        columns: which; None: all that make a message.
     """
-    names = ", ".join(columns or columns_of(shape))
+    names = ", ".join(columns or selected(shape))
     order = "DESC" if descending else "ASC"
     return (
         f"SELECT {names} FROM {session.table(shape.table)} WHERE {_partition(shape)} AND bucket = ? "
@@ -35,7 +35,7 @@ def select(session: Session, shape: Shape, *, descending: bool, columns: tuple[s
 def select_newest(session: Session, shape: Shape) -> str:
     """Read the rows of several buckets beyond a timeuuid, bucket by bucket; the last value is how many at most."""
     return (
-        f"SELECT {', '.join(columns_of(shape))} FROM {session.table(shape.table)} WHERE {_partition(shape)} "
+        f"SELECT {', '.join(selected(shape))} FROM {session.table(shape.table)} WHERE {_partition(shape)} "
         "AND bucket IN ? AND sent > ? LIMIT ?"
     )
 
