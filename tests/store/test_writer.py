@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 from cassandra.query import BatchStatement
+from msgspec.structs import force_setattr
 from support import lines
 from support.recording import recorded
 
@@ -231,7 +232,7 @@ async def test_a_poison_row_does_not_hold_up_the_others(store, writer):
             return b"\xff not UTF-8"
 
     good, bad = parsed(lines.privmsg("good", number=1), lines.privmsg("bad", number=2))
-    object.__setattr__(bad, "text", Oversized("bad"))
+    force_setattr(bad, "text", Oversized("bad"))
     written = await writer.write([good, bad])
     assert written.messages == 1
     assert {refused.message.id for refused in written.refused} == {bad.id}
