@@ -8,12 +8,14 @@ import re
 from collections.abc import Iterator
 from enum import StrEnum
 from functools import lru_cache
+from struct import Struct
 from typing import NamedTuple
 
 LOW_MASK = (1 << 64) - 1
 _GREGORIAN_TO_UNIX = 0x01B21DD213814000  # 100 ns steps from 1582-10-15 to 1970-01-01 (RFC 9562, 5.1)
 _STEPS_IN_MS = 10_000
 SIGN_BITS = 0x8080808080808080
+_PACK_HALVES = Struct(">QQ").pack
 _UUID = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}")
 
 MS_IN_HOUR = 3_600_000
@@ -111,7 +113,7 @@ def hashed_low(identity: str) -> int:
 
 def uuid_text(high: int, low: int) -> str:
     """Write a UUID of two unsigned halves in its usual form."""
-    digits = f"{high:016x}{low:016x}"
+    digits = _PACK_HALVES(high, low).hex()
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 

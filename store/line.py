@@ -6,8 +6,10 @@ https://ircv3.net/specs/extensions/message-tags.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from store import keys, tags
@@ -103,14 +105,23 @@ class _Layout:
     Attributes:
         tags: every name, with its value or, where a column holds that, nothing yet.
         columns: the names whose values columns hold.
-        encoders: what writes each of those.
+        read: gives those values of a message as the columns have them.
+        encoders: what writes a value otherwise than it is, and which.
         template: the tags as they stand in the line, with a place for each of those.
     """
 
     tags: dict[str, str]
     columns: tuple[str, ...]
-    encoders: tuple[Encode, ...]
+    read: Callable[[Message], tuple[Any, ...]]
+    encoders: tuple[tuple[int, Encode], ...]
     template: str
+
+    def values(self, message: Message) -> list[Any]:
+        """Give the values that columns hold: texts as they stand in the line, and numbers."""
+        values = list(self.read(message))
+        for at, encode in self.encoders:
+            values[at] = encode(values[at])
+        return values
 
 
 @lru_cache(maxsize=4096)
@@ -126,15 +137,23 @@ def _layout(flags: int) -> _Layout:
     return _Layout(
         {known.name: "" if state == COLUMN else known.usual[state - 1] for _, known, state in found},
         tuple(known.name for known in held),
-        tuple(known.encode for known in held if known.encode is not None),
+        _reader([known.shown for known in held]),
+        tuple((at, known.encode) for at, known in enumerate(held) if known.encode is not None),
         ";".join(pair + "%s" if state == COLUMN else pair for pair, _, state in found),
     )
+
+
+def _reader(names: list[str]) -> Callable[[Message], tuple[Any, ...]]:
+    """Give what reads attributes of a message, in one go where there are several."""
+    if len(names) > 1:
+        return attrgetter(*names)
+    return lambda message: tuple([getattr(message, name) for name in names])
 
 
 def rebuild(message: Message) -> str:
     """Write the line that the columns of a message stand for; `exact` is not looked at."""
     layout = _layout(message.flags)
-    tag_part = layout.template % tuple([encode(message) for encode in layout.encoders])
+    tag_part = layout.template % tuple(layout.values(message))
     if message.extra is not None:
         tag_part = _merged(tag_part, message.extra)
     return f"@{tag_part} {_after_tags(message)}" if tag_part else _after_tags(message)
@@ -143,13 +162,13 @@ def rebuild(message: Message) -> str:
 def rebuild_with_tags(message: Message) -> tuple[str, dict[str, str]]:
     """Write the line that the columns stand for, and give its tags, unescaped: quicker than one after the other."""
     layout = _layout(message.flags)
-    values = tuple([encode(message) for encode in layout.encoders])
-    tag_part = layout.template % values
+    values = layout.values(message)
+    tag_part = layout.template % tuple(values)
     if message.extra is not None:
         tag_part = _merged(tag_part, message.extra)
         found = dict(tags.split_pairs(tag_part))
     else:
-        found = layout.tags | dict(zip(layout.columns, values, strict=True))
+        found = layout.tags | dict(zip(layout.columns, map(str, values), strict=True))
         if "\\" in tag_part:
             found = {name: tags.unescape(value) for name, value in found.items()}
     return (f"@{tag_part} {_after_tags(message)}" if tag_part else _after_tags(message)), found

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from store import keys
@@ -101,7 +101,7 @@ def _nonce(text: str) -> bytes | None:
 Decode = Callable[[str], Any]
 """From the escaped value to what the column holds, or None if the column cannot hold it exactly."""
 Encode = Callable[[Any], str]
-"""From a message to the escaped value."""
+"""From what the column holds to the escaped value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,8 @@ class KnownTag:
         usual: up to two values that need no column, in the order of the states FIRST and SECOND.
         column: which attribute of a message holds any other value; empty if none does.
         decode: reads such a value.
-        encode: writes it.
+        encode: writes it; None: as it is.
+        shown: which attribute of a message gives it when it is written; empty: the column's.
         shift: where its two bits lie.
         states: the bits of each usual value.
     """
@@ -123,6 +124,7 @@ class KnownTag:
     column: str = ""
     decode: Decode | None = None
     encode: Encode | None = None
+    shown: str = ""
     shift: int = 0
     states: dict[str, int] = field(default_factory=dict)
 
@@ -131,19 +133,19 @@ _EMPTY, _BIT = ("",), ("0", "1")
 
 # The bits are part of what is stored: a new tag goes to the end, and no row moves or goes.
 _ROWS = (
-    KnownTag("badge-info", _EMPTY, "badge_info", str, lambda message: message.badge_info),
-    KnownTag("badges", _EMPTY, "badges", str, lambda message: message.badges),
-    KnownTag("client-nonce", _EMPTY, "client_nonce", _nonce, lambda message: message.client_nonce.hex()),
-    KnownTag("color", _EMPTY, "color", _color, lambda message: f"#{message.color:06X}"),
-    KnownTag("display-name", _EMPTY, "display_name", unescape, lambda message: escape(message.shown_name)),
-    KnownTag("emotes", _EMPTY, "emotes", str, lambda message: message.emotes),
-    KnownTag("id", (), "uuid", keys.message_uuid, lambda message: message.id),
-    KnownTag("login", (), "login", str, lambda message: message.login or ""),
-    KnownTag("room-id", _EMPTY, "channel_id", number, lambda message: str(message.channel_id)),
-    KnownTag("system-msg", _EMPTY, "system_text", unescape, lambda message: escape(message.system_text)),
-    KnownTag("target-user-id", (), "author_id", number, lambda message: str(message.author_id)),
-    KnownTag("tmi-sent-ts", (), "sent_ms", number, lambda message: str(message.sent_ms)),
-    KnownTag("user-id", (), "author_id", number, lambda message: str(message.author_id)),
+    KnownTag("badge-info", _EMPTY, "badge_info", str),
+    KnownTag("badges", _EMPTY, "badges", str),
+    KnownTag("client-nonce", _EMPTY, "client_nonce", _nonce, bytes.hex),
+    KnownTag("color", _EMPTY, "color", _color, "#{:06X}".format),
+    KnownTag("display-name", _EMPTY, "display_name", unescape, escape, "shown_name"),
+    KnownTag("emotes", _EMPTY, "emotes", str),
+    KnownTag("id", (), "uuid", keys.message_uuid, None, "id"),
+    KnownTag("login", (), "login", str, lambda login: login or ""),
+    KnownTag("room-id", _EMPTY, "channel_id", number),
+    KnownTag("system-msg", _EMPTY, "system_text", unescape, escape),
+    KnownTag("target-user-id", (), "author_id", number),
+    KnownTag("tmi-sent-ts", (), "sent_ms", number),
+    KnownTag("user-id", (), "author_id", number),
     KnownTag("emote-only", _BIT),
     KnownTag("first-msg", _BIT),
     KnownTag("flags", _EMPTY),
@@ -158,7 +160,7 @@ _ROWS = (
 
 def _placed(tag: KnownTag, shift: int) -> KnownTag:
     states = {value: (FIRST + place) << shift for place, value in enumerate(tag.usual)}
-    return KnownTag(tag.name, tag.usual, tag.column, tag.decode, tag.encode, shift, states)
+    return replace(tag, shown=tag.shown or tag.column, shift=shift, states=states)
 
 
 KNOWN_TAGS: dict[str, KnownTag] = {tag.name: _placed(tag, 2 * place) for place, tag in enumerate(_ROWS)}
