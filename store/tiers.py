@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
 
 from store.archive.reader import ArchiveReader, Slice
@@ -22,7 +22,7 @@ from store.merging import merged
 from store.message import Message
 from store.opted_out import WhoIsOut, nobody
 from store.reader import Log, Page, Reader, cursor_at, page_of
-from store.shapes import CHANNEL
+from store.shapes import CHANNEL, Key
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +81,7 @@ class _Search:
 
 
 _Stand = tuple[Position, int | None]
+_MOST_KNOWN = 100_000
 
 
 class TieredReader:
@@ -96,6 +97,7 @@ class TieredReader:
         self.cold = cold
         self._horizon = horizon
         self._who_is_out = who_is_out
+        self._archived: set[tuple[str, Key]] = set()  # of these a page needs the archive, so it is asked first
 
     async def page(
         self,
@@ -118,12 +120,16 @@ class TieredReader:
         horizon = await self._before(log)
         backwards = cursor is not None and cursor.backwards
         parts = _parts(log, cursor, horizon, descending=log.newest_first != backwards)
-        if not any([part.is_old and await self.cold.holds_any(part.slice) for part in parts]):
+        # Only a search is broken off: who asks for a page of a log gets a full one.
+        is_search = accept is not None or narrow is not None
+
+        async def recent() -> Page:
             return await self.hot.page(
                 log, limit=limit, cursor=cursor, accept=accept, narrow=narrow, budget_seconds=budget_seconds
             )
-        # Only a search is broken off: who asks for a page of a log gets a full one.
-        is_search = accept is not None or narrow is not None
+
+        if (page := await self._unless_archived(parts, recent, side_by_side=not is_search)) is not None:
+            return page
         search = _Search(limit, accept, narrow, time.monotonic() + budget_seconds if is_search else math.inf, [])
         stand: _Stand | None = None
         for at, part in enumerate(parts):
@@ -245,6 +251,34 @@ class TieredReader:
         """Give the horizon of a log, if a part of the log lies before it."""
         horizon = await self._horizon.of(log.shape)
         return None if horizon is None or (log.from_ms or 0) >= horizon else horizon
+
+    async def _unless_archived(
+        self, parts: list[_Part], recent: Callable[[], Awaitable[Page]], *, side_by_side: bool
+    ) -> Page | None:
+        """Give a page out of Cassandra alone, where the archive has nothing of what lies in its way; else None.
+
+        Args:
+            parts: the way.
+            recent: reads the page out of Cassandra.
+            side_by_side: whether it is worth reading while the archive's index is asked, of a log of which the archive
+                had nothing until now.
+        """
+        old = [part for part in parts if part.is_old]
+        if not old:
+            return await recent()
+        known = old[0].log.shape.name, old[0].log.key
+        if side_by_side and known not in self._archived:
+            page, held = await asyncio.gather(recent(), self._archive_holds(old))
+            if not held:
+                return page
+            if len(self._archived) >= _MOST_KNOWN:
+                self._archived.clear()
+            self._archived.add(known)
+            return None
+        return None if await self._archive_holds(old) else await recent()
+
+    async def _archive_holds(self, old: list[_Part]) -> bool:
+        return any([await self.cold.holds_any(part.slice) for part in old])
 
     async def _fill_recent(self, part: _Part, search: _Search) -> _Stand | None:
         """Fill a page from Cassandra; give where it stands if more lies in this part."""
