@@ -11,13 +11,13 @@ import contextlib
 import hashlib
 import tempfile
 import time
-import zlib
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import BinaryIO
 
 import structlog
+from zlib_ng import zlib_ng
 
 from store.archive import format as archived
 from store.archive.files import Files, whole
@@ -411,13 +411,13 @@ async def read_back(files: Files, place: Place) -> tuple[int, bytes, int]:
         ArchiveDamaged: it is missing, or no whole gzip file.
         ArchiveUnavailable: it cannot be read.
     """
-    inflate = zlib.decompressobj(zlib.MAX_WBITS | 16)
+    inflate = zlib_ng.decompressobj(zlib_ng.MAX_WBITS | 16)
     digest, lines, size, rest = hashlib.blake2b(digest_size=16), 0, 0, b""
     async for piece in files.objects.pieces(place):
         size += len(piece)
         try:
             text = await asyncio.to_thread(inflate.decompress, piece)
-        except zlib.error as error:
+        except archived.NotDeflated as error:
             raise ArchiveDamaged(f"{place.path} is no gzip file: {error}") from error
         digest.update(text)
         lines += text.count(b"\n")

@@ -24,6 +24,7 @@ MOST_EXTRA = 0xFFFF
 _SUBFIELD = b"LG"
 _VERSION = 1
 _CHECK = 8
+_ONE_BYTE = 0x7F
 _TRAILER = struct.Struct("<II")
 END = b"\x03\x00"
 """The empty last block of the deflate stream."""
@@ -194,7 +195,10 @@ def read(head: bytes) -> Table:
 
 def packed_numbers(numbers: list[int]) -> bytes:
     """Pack ascending numbers, a byte or two each."""
-    return b"".join(_varint(number - before) for before, number in zip([0, *numbers], numbers, strict=False))
+    steps = [number - before for before, number in zip([0, *numbers], numbers, strict=False)]
+    if max(steps, default=0) <= _ONE_BYTE:  # as nearly all are
+        return bytes(steps)
+    return b"".join(map(_varint, steps))
 
 
 def unpacked_numbers(packed: bytes) -> list[int]:
@@ -243,7 +247,7 @@ def _check(piece: bytes) -> bytes:
 
 def _varint(number: int) -> bytes:
     found = bytearray()
-    while number > 0x7F:
+    while number > _ONE_BYTE:
         found.append(number & 0x7F | 0x80)
         number >>= 7
     found.append(number)
