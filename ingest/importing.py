@@ -352,7 +352,6 @@ class Importer:
                 outcome.failed.append(f"{place}: {error}")
             else:
                 outcome.archived += counted.count
-        await self._writer.flush(everything=False)
 
 
 @dataclass(slots=True)
