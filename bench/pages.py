@@ -17,7 +17,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-import httpx2
+import aiohttp
 from cassandra.query import BoundStatement
 
 from bench import ground
@@ -138,14 +138,15 @@ async def measure_http(port: int, shape: Shape, key: Key, size: int, seconds: fl
         USER: "/v1/users/id:{}/messages",
     }
     path, bucket = names[shape].format(*key), shape.width.start(DAY_MS)
-    async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30) as http:
+    # aiohttp reads an answer in a third of the time that httpx2 takes, on the cores that the service needs.
+    async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as http:
 
         async def once(dice: random.Random) -> object:
             position = Position(place(dice, size), LAST_LOW)
             cursor = Cursor(shape, key, position, bucket, None, None, newest_first=True, backwards=False)
-            answer = await http.get(path, params={"limit": PAGE, "cursor": cursor.encode()})
-            answer.raise_for_status()
-            return answer
+            async with http.get(path, params={"limit": str(PAGE), "cursor": cursor.encode()}) as answer:
+                answer.raise_for_status()
+                return await answer.read()
 
         await clients(once, 2)
         return await clients(once, seconds, pace)
