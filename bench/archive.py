@@ -171,7 +171,7 @@ async def cold_pages(port: int, days: int, seconds: float, pace: float) -> list[
 
         async def once(dice: random.Random) -> object:
             start = MONTH_MS + dice.randrange(days * MS_IN_DAY)
-            params = {"limit": 100, "from": start, "order": "asc"}
+            params = {"limit": "100", "from": str(start), "order": "asc"}
             answer = await http.get(f"/v1/channels/id:{CHANNEL_ID}/messages", params=params)
             return answer.raise_for_status()
 

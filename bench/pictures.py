@@ -34,7 +34,7 @@ SPARSE = DemoChat(channels=("demo",), rate=0.008, seed=8)
 HOURS = 20
 DAYS = 40
 GAP_MS = (9_000_000, 7_800_000)  # before the end
-READER = {"timezone_id": "UTC", "locale": "en-GB"}
+ZONE, LANGUAGE = "UTC", "en-GB"
 AT_ONCE = 500
 
 
@@ -78,7 +78,9 @@ async def write(settings: StoreSettings, end_ms: int) -> None:
 
 
 async def look(browser: Browser, address: str) -> None:
-    wide = await browser.new_context(viewport={"width": 1200, "height": 780}, color_scheme="dark", **READER)
+    wide = await browser.new_context(
+        viewport={"width": 1200, "height": 780}, color_scheme="dark", timezone_id=ZONE, locale=LANGUAGE
+    )
     page = await wide.new_page()
     await page.goto(f"{address}/?channel=demo")
     await page.locator("#live").wait_for()
@@ -95,7 +97,9 @@ async def look(browser: Browser, address: str) -> None:
     await page.get_by_role("button", name="Get a code").click()
     await page.locator(".say").wait_for()
     await page.get_by_role("dialog").screenshot(path=DOCS / "page-optout.png")
-    small = await browser.new_context(viewport={"width": 390, "height": 720}, color_scheme="light", **READER)
+    small = await browser.new_context(
+        viewport={"width": 390, "height": 720}, color_scheme="light", timezone_id=ZONE, locale=LANGUAGE
+    )
     page = await small.new_page()
     await page.goto(f"{address}/?channel=demo&q=kappa")
     await page.locator("mark").last.wait_for()

@@ -25,6 +25,7 @@ from bench.drills.ground import now_ms
 from ingest.demo import DemoChat
 from store.archive import upkeep
 from store.archive.archive import Archive
+from store.archive.objects import Place
 from store.cursor import Cursor
 from store.deletions import Deletions
 from store.keys import LAST_LOW, MS_IN_DAY, Position
@@ -98,7 +99,8 @@ class Drill:
         await asyncio.gather(*(walk() for _ in range(4)))
 
     async def _walked(self, log: Log) -> list[str]:
-        found, cursor = [], None
+        found: list[str] = []
+        cursor: str | None = None
         while True:
             read = Cursor.decode(cursor, log.shape, log.key) if cursor else None
             page = await self.store.reader.page(log, limit=_PAGE, cursor=read)
@@ -125,7 +127,7 @@ class Drill:
             last = Position(until_ms - 1, LAST_LOW)
             await deletions.carry_out(await deletions.lines_through(shape, key, last))
 
-    async def _waiting(self) -> list[Sequence[object]]:
+    async def _waiting(self) -> list[Sequence[Place]]:
         return [
             (await self.archive.exporter.waiting(key[0])).missing for shape, key in self.expected if shape is CHANNEL
         ]

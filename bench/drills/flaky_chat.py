@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import random
+from typing import Any
 
 from bench import ground
 from bench.drills.ground import Ground, drill, now_ms
@@ -18,14 +19,14 @@ async def run(rate: float, seconds: float) -> None:
         server, sent = tried.server, set[str]()
         tell = server._tell
 
-        def told(channel: str, lines: list[str], but: object = None) -> None:
+        def told(channel: str, lines: list[str], but: Any = None) -> None:
             """Take note of what goes to a connection that has joined: only that can be expected."""
             listening = [client for client in server._clients if channel in client.channels]
             if not server.faults.silent and any(not client.writer.is_closing() for client in listening):
                 sent.update(lines)
             tell(channel, lines, but)
 
-        server._tell = told
+        server._tell = told  # type: ignore[method-assign]
         worker = tried.worker(irc_silence=2, irc_pong_timeout=1)
         begun = await tried.joined()
         sent.clear()
