@@ -5,6 +5,7 @@ What a single line looks like is `app.render`'s.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -14,12 +15,15 @@ from fastapi import Request
 from fastapi.responses import Response
 
 from app import render
+from app.gaps import gaps_of
 from app.json import dump
 from app.models import PageBody
 from app.params import Format
+from store.cursor import Cursor
 from store.message import Message
-from store.reader import Page
+from store.reader import Log, Page
 from store.removals import Removals
+from store.store import Store
 
 NDJSON = "application/x-ndjson"
 BY_ACCEPT = {"vary": "accept"}
@@ -45,11 +49,6 @@ def address(path: str, query: Iterable[tuple[str, str]]) -> str:
     """Give a path and query to which a cursor can be added."""
     kept = urlencode(list(query))
     return f"{path}?{kept}&" if kept else f"{path}?"
-
-
-def shows_removals(form: Format) -> bool:
-    """Say whether a format has a place for how a line was removed."""
-    return form in (Format.JSON, Format.NDJSON)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,15 +78,31 @@ class Written:
         return Response(self.body, media_type=self.media_type, headers=headers)
 
 
-def write(page: Page, form: Format, removals: Removals, gaps: list[dict[str, str]]) -> Written:
-    """Write a page.
+async def written(store: Store, log: Log, page: Page, form: Format, cursor: Cursor | None = None) -> Written:
+    """Write a page, with which of its lines were removed and when nobody listened, where the format has a place for it.
 
     Args:
+        store: where that is looked up.
+        log: what was asked for.
         page: what was read.
         form: how to write it.
-        removals: which of its lines were removed.
-        gaps: in the reading of the channel, as `app.gaps` gives them.
+        cursor: what it was asked with.
+
+    Raises:
+        StoreUnavailable: Cassandra cannot answer.
     """
+    removals: Removals = {}
+    gaps: list[dict[str, str]] = []
+    if form is Format.JSON:
+        removals, gaps = await asyncio.gather(
+            store.moderation.removals(log.shape, page.messages), gaps_of(store.coverage, log, page, cursor)
+        )
+    elif form is Format.NDJSON:
+        removals = await store.moderation.removals(log.shape, page.messages)
+    return _write(page, form, removals, gaps)
+
+
+def _write(page: Page, form: Format, removals: Removals, gaps: list[dict[str, str]]) -> Written:
     if form is Format.JSON:
         cursors = {"next": page.next, "previous": page.previous}
         body = dump({"messages": _objects(page.messages, removals), "page": cursors, "gaps": gaps})

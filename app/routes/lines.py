@@ -11,7 +11,6 @@ from fastapi.responses import Response
 from app import pages
 from app.dependencies import OnlyDocumented, SharedDependency
 from app.errors import BadRequest, NotFound
-from app.gaps import gaps_of
 from app.params import Format
 from app.problems import declared
 from app.routes.logs import ChannelPath
@@ -52,9 +51,8 @@ async def line(
     log_path = request.url.path.rpartition("/")[0]
     links = pages.address(log_path, [("format", format_)] if format_ is not None else [])
     form = pages.format_of(request, format_)
-    removals = await store.moderation.removals(CHANNEL, page.messages) if pages.shows_removals(form) else {}
-    gaps = await gaps_of(store.coverage, Log(CHANNEL, key, newest_first=False), page) if form is Format.JSON else []
-    return pages.write(page, form, removals, gaps).response(links)
+    written = await pages.written(store, Log(CHANNEL, key, newest_first=False), page, form)
+    return written.response(links)
 
 
 def _position(sent: str) -> keys.Position:

@@ -15,7 +15,6 @@ from fastapi.responses import Response, StreamingResponse
 from app import pages
 from app.dependencies import OnlyDocumented, Shared, SharedDependency, is_head
 from app.errors import BadRequest
-from app.gaps import gaps_of
 from app.params import Format, Include, LogParams, Order
 from app.policy import allow_user_log
 from app.problems import declared
@@ -112,9 +111,7 @@ async def answer(request: Request, shared: Shared, params: LogParams, asked: Log
             narrow=narrow,
             budget_seconds=shared.settings.search_seconds,
         )
-        removals = await store.moderation.removals(asked.shape, page.messages) if pages.shows_removals(form) else {}
-        gaps = await gaps_of(store.coverage, asked, page, cursor) if form is Format.JSON else []
-        return pages.write(page, form, removals, gaps)
+        return await pages.written(store, asked, page, form, cursor)
 
     # Many who ask for the same page at once, as when a stream goes off, are one read.
     same = (asked, wanted, params.include, cursor, params.limit, form, shared.who_is_out().version)
