@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 
 from store.archive import format as archived
 from store.archive import table
+from store.archive.format import EVERYTHING, Decoded, Sought
 from store.archive.objects import Objects, Place
 from store.archive.table import Table
 from store.errors import ArchiveDamaged
@@ -76,9 +77,9 @@ class Files:
         self._tables.pop(place, None)
 
     async def messages(
-        self, place: Place, wanted: Wanted, *, descending: bool = False, needle: bytes = b""
+        self, place: Place, wanted: Wanted, *, descending: bool = False, sought: Sought = EVERYTHING
     ) -> AsyncIterator[list[Message]]:
-        """Yield the messages of blocks of a day, a block at a time, in order.
+        """Yield the messages of blocks of a day, some at a time, in order.
 
         A file that is replaced meanwhile is read on from the same line.
 
@@ -86,7 +87,7 @@ class Files:
             place: which day.
             wanted: which blocks of it.
             descending: the order.
-            needle: only lines that hold this are wanted; blocks without any give nothing.
+            sought: which lines of those are wanted; some of the others may be given too.
 
         Raises:
             ArchiveDamaged: the file is missing, or not as it was written; what was yielded before is as it was.
@@ -96,7 +97,7 @@ class Files:
         for _ in range(_TRIES):
             found = await self.table(place)
             try:
-                async for piece in self._blocks(place, found, wanted(found), needle, descending=descending):
+                async for piece in self._blocks(place, found, wanted(found), sought, descending=descending):
                     fresh = piece if given is None else [m for m in piece if _beyond(m, given, descending=descending)]
                     if fresh:
                         given = fresh[-1].position.order
@@ -133,11 +134,11 @@ class Files:
             pending = b""
 
     async def _blocks(
-        self, place: Place, found: Table, numbers: Sequence[int], needle: bytes, *, descending: bool
+        self, place: Place, found: Table, numbers: Sequence[int], sought: Sought, *, descending: bool
     ) -> AsyncIterator[list[Message]]:
         ordered = numbers[::-1] if descending else numbers
         # Who wants few lines of a block, wants more than one block.
-        at, at_once = 0, _MOST_AT_ONCE if needle else 1
+        at, at_once = 0, _MOST_AT_ONCE if sought.needle else 1
         while at < len(ordered):
             group = ordered[at : at + at_once]
             at, at_once = at + at_once, min(2 * at_once, _MOST_AT_ONCE)
@@ -149,11 +150,12 @@ class Files:
             for number, piece in zip(group, pieces, strict=True):
                 try:
                     body = _without_tail(found, number, piece)
-                    messages = archived.decoded(found, number, body, place.channel_id, needle)
+                    block = Decoded(found, number, body, place.channel_id, sought)
                 except ArchiveDamaged as error:
                     raise _Replaced(error) from error
-                yield messages[::-1] if descending else messages
-                await asyncio.sleep(0)
+                for messages in block.messages(descending=descending):
+                    yield messages
+                    await asyncio.sleep(0)
 
     def _damaged(self, place: Place, error: ArchiveDamaged) -> ArchiveDamaged:
         self.damaged += 1

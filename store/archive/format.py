@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from array import array
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -19,6 +20,7 @@ from store.archive import table
 from store.archive.table import Block, Table
 from store.archive.told import Told, read
 from store.errors import ArchiveDamaged, ArchiveError
+from store.glance import glance
 from store.keys import Position
 from store.message import Message
 
@@ -29,6 +31,7 @@ _LEVEL = 7
 """Of the levels of zlib-ng, which are not those of zlib: smaller than zlib's 9 by 2 %, in less time than its 6."""
 _MEMORY = 9  # the most
 _COPIED_BYTES = 256 * 1024
+_READ_AT_ONCE = 128  # lines: a page is of 100
 
 NotDeflated: type[Exception] = zlib_ng.error  # type: ignore[assignment]
 """What zlib-ng raises of bytes that are not deflated text; its stub takes it for an instance."""
@@ -158,29 +161,75 @@ def chunks(encoded: Encoded, body: BinaryIO) -> Iterator[bytes]:
         yield piece
 
 
-def decoded(head: Table, number: int, piece: bytes, channel_id: int, needle: bytes = b"") -> list[Message]:
-    """Give the messages of a block.
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """Which lines of a block are wanted: reading the others would take most of the time.
+
+    Attributes:
+        first_ms: no line from before it, Unix milliseconds.
+        last_ms: none from after it.
+        needle: only lines that hold this.
+    """
+
+    first_ms: int = 0
+    last_ms: int = 1 << 63
+    needle: bytes = b""
+
+
+EVERYTHING = Sought()
+
+
+class Decoded:
+    """The lines of a block that are wanted; each is read when its turn comes.
 
     Args:
         head: of the file.
         number: of the block.
         piece: its bytes.
         channel_id: whose day it is.
-        needle: only lines that hold this are wanted; most of the time goes into reading them.
+        sought: which lines are wanted; some of the others may be given too.
 
     Raises:
         ArchiveDamaged: the bytes are not those that were written.
     """
-    block = head.blocks[number]
+
+    def __init__(self, head: Table, number: int, piece: bytes, channel_id: int, sought: Sought = EVERYTHING) -> None:
+        self._channel_id = channel_id
+        self._odd = head.odd
+        block = head.blocks[number]
+        self._lines = _lines_of(block, piece, sought.needle)
+        if block.first_ms < sought.first_ms:
+            del self._lines[: bisect_left(self._lines, sought.first_ms, key=self._sent_ms)]
+        if block.last_ms > sought.last_ms:
+            del self._lines[bisect_right(self._lines, sought.last_ms, key=self._sent_ms) :]
+
+    def messages(self, *, descending: bool = False) -> Iterator[list[Message]]:
+        """Yield the messages, some at a time, in order."""
+        lines = self._lines[::-1] if descending else self._lines
+        for start in range(0, len(lines), _READ_AT_ONCE):
+            yield [self._read(*line) for line in lines[start : start + _READ_AT_ONCE]]
+
+    def _read(self, at: int, line: bytes) -> Message:
+        place = self._odd.get(at)
+        return read(line, self._channel_id, None if place is None else Position(*place))
+
+    def _sent_ms(self, numbered: tuple[int, bytes]) -> int:
+        seen = None if numbered[0] in self._odd else glance(numbered[1])
+        return self._read(*numbered).position.sent_ms if seen is None else seen.sent_ms
+
+
+def _lines_of(block: Block, piece: bytes, needle: bytes) -> list[tuple[int, bytes]]:
+    """Give the lines of a block, each with its number in the day.
+
+    Raises:
+        ArchiveDamaged: the bytes are not those that were written.
+    """
     text = text_of(block, piece)
     if text.count(b"\n") != block.lines or text[-1:] != b"\n":
-        raise ArchiveDamaged(f"block {number} does not hold the lines that it should")
-    odd = {at: Position(*place) for at, place in head.odd.items()}
+        raise ArchiveDamaged(f"{block.length} bytes at {block.offset} do not hold the lines that they should")
     if needle:
-        found = [(block.first_line + text.count(b"\n", 0, start), line) for start, line in _lines_with(text, needle)]
-    else:
-        found = list(enumerate(text[:-1].split(b"\n"), block.first_line))
-    return [read(line, channel_id, odd.get(at)) for at, line in found]
+        return [(block.first_line + text.count(b"\n", 0, start), line) for start, line in _lines_with(text, needle)]
+    return list(enumerate(text[:-1].split(b"\n"), block.first_line))
 
 
 def _lines_with(text: bytes, needle: bytes) -> Iterator[tuple[int, bytes]]:

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from store.archive.files import Files
+from store.archive.format import Sought
 from store.archive.index import ArchiveIndex, UserDay
 from store.archive.objects import Place
 from store.archive.table import Table
@@ -49,6 +50,11 @@ class Slice:
     def user_id(self) -> int | None:
         """The user whose lines alone are in it."""
         return self.key[-1] if "user_id" in self.shape.key else None
+
+    @property
+    def sought(self) -> Sought:
+        """Which lines of its days are worth reading."""
+        return Sought(self.first_ms, self.last_ms, b"" if self.user_id is None else b"%d" % self.user_id)
 
     def holds(self, message: Message) -> bool:
         """Say whether a message of one of its days is in it."""
@@ -152,7 +158,7 @@ class ArchiveReader:
                 part.place,
                 lambda table: part.blocks(table, asked),
                 descending=asked.descending,
-                needle=b"" if asked.user_id is None else b"%d" % asked.user_id,
+                sought=asked.sought,
             )
             async for piece in pieces:
                 inside = [message for message in piece if asked.holds(message)]

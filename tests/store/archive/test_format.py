@@ -15,7 +15,7 @@ from support import lines
 from store.archive import format as archived
 from store.archive import table
 from store.archive.files import Files, whole
-from store.archive.format import Encoder
+from store.archive.format import Decoded, Encoder, Sought
 from store.archive.objects import Objects, Place
 from store.archive.told import Told
 from store.errors import ArchiveDamaged, ArchiveError, ArchiveUnavailable
@@ -197,16 +197,27 @@ async def test_an_archive_that_is_not_named_says_so():
         await Files(Objects.nowhere()).table(PLACE)
 
 
-def test_lines_that_hold_something_are_read_alone():
+def test_lines_that_are_sought_are_read_alone():
     said = day(120)
     timeless = [Message.parse(lines.without(m.line, "id"), occurrence=1) for m in said[::10]]
     said = sorted({m.position.order: m for m in [*said, *timeless]}.values(), key=lambda m: m.position.order)
     encoded, packed = encode(said)
     head = encoded.table
-    for needle in (b"user-id=501", b"501", b"no such thing"):
-        found = []
-        for number, block in enumerate(head.blocks):
+
+    def found(sought: Sought, *, descending: bool = False) -> list[Message]:
+        read: list[Message] = []
+        for number, block in list(enumerate(head.blocks))[:: -1 if descending else 1]:
             start = head.head_bytes + block.offset
-            piece = packed[start : start + block.length]
-            found += archived.decoded(head, number, piece, lines.CHANNEL_ID, needle)
-        assert found == [m for m in said if needle in m.line.encode()]
+            decoded = Decoded(head, number, packed[start : start + block.length], lines.CHANNEL_ID, sought)
+            read += [message for piece in decoded.messages(descending=descending) for message in piece]
+        return read
+
+    for needle in (b"user-id=501", b"501", b"no such thing"):
+        assert found(Sought(needle=needle)) == [m for m in said if needle in m.line.encode()]
+    for first, last in ((0, -1), (7, 7), (13, 90), (100, 101)):
+        first_ms, last_ms = said[first].position.sent_ms, said[last].position.sent_ms
+        inside = [m for m in said if first_ms <= m.position.sent_ms <= last_ms]
+        assert found(Sought(first_ms, last_ms)) == inside
+        assert found(Sought(first_ms, last_ms), descending=True) == inside[::-1]
+        named = [m for m in inside if first_ms < m.position.sent_ms < last_ms and "501" in m.line]
+        assert found(Sought(first_ms + 1, last_ms - 1, b"501")) == named
