@@ -4,6 +4,7 @@ import { NOTHING } from "./address.js";
 import { part } from "./elements.js";
 import { removed } from "./line.js";
 import { follow } from "./live.js";
+import { unpoint } from "./view.js";
 import { page, since } from "./walk.js";
 
 /** @typedef {import("./api.js").Message} Message */
@@ -51,7 +52,7 @@ export class Tail {
     const { view } = this;
     const seen = { ...view.seen, at: "", line: "" };
     if (!view.roll.reachesEnd) return void view.show(seen);
-    view.roll.find(view.seen.line)?.element.classList.remove("chosen");
+    unpoint(view.roll.find(view.seen.line)?.element);
     view.readdress(seen, "replace");
     view.roll.toEnd();
     view.log.focus({ preventScroll: true });

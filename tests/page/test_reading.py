@@ -355,3 +355,15 @@ async def test_a_reply_leads_to_the_line_that_it_answers(reader):
     await page.get_by_role("button", name="Ada_Lift: good evening").click()
     await expect(chosen).to_be_focused()
     assert lines.CHANNEL in page.url
+
+
+async def test_who_goes_to_the_newest_lines_points_at_none(reader):
+    page = await reader.read("/?channel=demo")
+    await settled(page)
+    chosen, line = page.locator("[aria-current=true]"), page.locator(".line")
+    await line.last.locator(".text").click()
+    await expect(chosen).to_have_count(1)
+    await page.keyboard.press("G")
+    await expect(chosen).to_have_count(0)
+    await line.nth(-2).locator(".text").click()
+    await expect(chosen).to_have_attribute("data-sent", await line.nth(-2).get_attribute("data-sent"))
