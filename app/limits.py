@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import math
+import re
 import time
 
 from starlette.datastructures import Headers
@@ -18,6 +19,7 @@ _MOST_ADDRESSES = 50_000
 _UNLIMITED = ("/healthz", "/readyz")
 _FROM_MEMORY = "/page/"  # a reader's first look at the page asks for all of its files at once
 _MINUTE = 60.0
+_WITH_PORT = re.compile(r"(?:\[(.*)\]|([\d.]+))(?::\d+)?")
 
 
 class Limits:
@@ -99,9 +101,15 @@ def client_address(scope: Scope, trusted_hops: int) -> str:
         hops = [hop.strip() for hop in ",".join(Headers(scope=scope).getlist("x-forwarded-for")).split(",")]
         if len(hops) >= trusted_hops:
             address = hops[-trusted_hops]
+    # Some proxies write the port too, which is another one for each connection.
+    bare = _WITH_PORT.fullmatch(address)
     try:
-        parsed = ipaddress.ip_address(address.strip("[]"))
+        parsed = ipaddress.ip_address(bare[1] or bare[2] if bare else address)
     except ValueError:
         return address[:64]
+    if parsed.version == 4:
+        return str(parsed)
+    if parsed.ipv4_mapped is not None:  # as a socket that listens for both gives who connects by IPv4
+        return str(parsed.ipv4_mapped)
     # One subscriber has a whole /64.
-    return str(ipaddress.ip_network((parsed, 64), strict=False)) if parsed.version == 6 else str(parsed)
+    return str(ipaddress.ip_network((int(parsed), 64), strict=False))

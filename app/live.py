@@ -143,7 +143,8 @@ class _Tail:
     async def run(self) -> None:
         """Give listeners what becomes visible, as long as there are any."""
         alone_since = time.monotonic()
-        while time.monotonic() - alone_since < _LINGER_SECONDS:
+        # A look may take longer than we linger: whoever listens when it is done is not left.
+        while self.listeners or time.monotonic() - alone_since < _LINGER_SECONDS:
             await asyncio.sleep(self._pause)
             if self._who_is_out().has_channel(self.given.channel_id):
                 self.end(_OPTED_OUT)
@@ -309,9 +310,9 @@ class Live:
             await tail.run()
         except Exception as error:
             log.error("app.fault", exc_info=error)
+            tail.end(_FAULT)
         finally:
             del self._tails[tail.given.channel_id]
-            tail.end(_FAULT)
 
     async def _before_the_last(self, channel_id: int, count: int) -> Given:
         page = await self._open_store().reader.page(Log(CHANNEL, (channel_id,)), limit=count)

@@ -205,8 +205,12 @@ class _Headers:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        answered = scope
+
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
+                if "route" in answered:  # who counts the requests stands outside, and looks there
+                    scope["route"] = answered["route"]
                 headers = MutableHeaders(scope=message)
                 headers["x-content-type-options"] = "nosniff"
                 for name, value in _SECURITY:
@@ -217,11 +221,12 @@ class _Headers:
 
         if scope["type"] != "http":
             await self._app(scope, receive, send)
-        elif scope["method"] == "HEAD":
-            # The server keeps the body of an answer to HEAD to itself; a stream is ended after its first piece.
-            await self._app({**scope, "method": "GET", HEAD: True}, receive, with_headers)
-        else:
-            await self._app(scope, receive, with_headers)
+            return
+        if scope["method"] == "HEAD":
+            # The server keeps the body of an answer to HEAD to itself, and knows by its own scope that it is one; a
+            # stream is ended after its first piece.
+            answered = {**scope, "method": "GET", HEAD: True}
+        await self._app(answered, receive, with_headers)
 
 
 _SCHEMA = "#/components/schemas/{model}"

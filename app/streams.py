@@ -13,6 +13,9 @@ Pieces = AsyncIterator[list[Message]]
 FIRST_SECONDS = 2.0
 """How long a stream may look for its first lines before its answer begins."""
 
+BEGINNING = b""
+"""What such an answer begins with: its headers wait for the first of its body (`app.freshness`, starlette-compress)."""
+
 
 class Begun:
     """The pieces of a stream of which the first was looked for.

@@ -106,6 +106,8 @@ class EventSubSource:
         channel = self._channels.pop(login, None)
         if channel is not None:
             self._by_id.pop(channel.state.channel_id or 0, None)
+            if channel.state.readers:
+                channel.state.leave(self)  # what comes from now on is not handed on
             self._check_at = 0.0  # the next look finds that nobody wants its subscriptions
             self._look.set()
 

@@ -65,6 +65,7 @@ class IrcSource:
         self._joins = Budget(settings.irc_joins_per_10s, 10.0)
         self._pace = Budget(1, settings.irc_connection_pause)
         self._tasks: asyncio.TaskGroup | None = None
+        self._keeping: set[asyncio.Task[None]] = set()  # also of links that have no channel any more
         self._stopping = False
 
     async def __aenter__(self) -> Self:
@@ -77,9 +78,8 @@ class IrcSource:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         assert self._tasks is not None
-        for link in self._links:
-            if link.task is not None:
-                link.task.cancel()
+        for task in self._keeping:
+            task.cancel()
         await self._tasks.__aexit__(kind, error, trace)
 
     async def chunks(self) -> AsyncIterator[list[ReceivedLine]]:
@@ -91,13 +91,9 @@ class IrcSource:
         """Close the connections, and have `chunks` end after what had arrived on them."""
         self._stopping = True
         for link in self._links:
-            for connection in link.live:
-                connection.hang_up()
-            if not link.live and link.task is not None:
-                link.task.cancel()  # it waits for its turn to connect
-        tasks = [link.task for link in self._links if link.task is not None]
-        if tasks:
-            _, busy = await asyncio.wait(tasks, timeout=_STOP_SECONDS)
+            _hang_up(link)
+        if self._keeping:
+            _, busy = await asyncio.wait(list(self._keeping), timeout=_STOP_SECONDS)
             for task in busy:
                 task.cancel()
         await self._chunks.put(None)
@@ -113,20 +109,22 @@ class IrcSource:
             link = _Link()
             self._links.append(link)
             link.task = self._tasks.create_task(self._keep_up(link))
+            self._keeping.add(link.task)
+            link.task.add_done_callback(self._keeping.discard)
         link.channels[login] = ChannelState(login)
         for connection in link.live:
             connection.look()
 
     async def part(self, login: str) -> None:
-        """Read a channel no more: from now on no line of it is handed on."""
+        """Read a channel no more: but for what was read already, no line of it is handed on from now on."""
         for link in list(self._links):
             if link.channels.pop(login, None) is None:
                 continue
             for connection in link.live:
                 connection.part(login)
-            if not link.channels and link.task is not None:
+            if not link.channels:
                 self._links.remove(link)
-                link.task.cancel()
+                _hang_up(link)
 
     @property
     def channels(self) -> list[ChannelState]:
@@ -145,6 +143,8 @@ class IrcSource:
         async with asyncio.TaskGroup() as group:
             while True:
                 await self._pace.turn()
+                if self._stopping or not link.channels:
+                    return
                 begun = clock()
                 connection = IrcConnection(self._settings, link.channels, self._joins, self.counts, self._chunks)
                 connection.replaces = list(link.live)
@@ -153,7 +153,7 @@ class IrcSource:
                 moved_on = group.create_task(connection.reconnect_asked.wait())
                 await asyncio.wait([live, moved_on], return_when=asyncio.FIRST_COMPLETED)
                 moved_on.cancel()
-                if self._stopping:
+                if self._stopping or not link.channels:
                     return
                 asked = not live.done()
                 if asked:
@@ -178,6 +178,14 @@ class IrcSource:
             link.live.remove(connection)
             await connection.closed()
         return False
+
+
+def _hang_up(link: _Link) -> None:
+    """End a link: its connections hand on what was read; one that waits for its turn or for the server has nothing."""
+    for connection in link.live:
+        connection.hang_up()
+    if link.task is not None and not any(connection.is_open for connection in link.live):
+        link.task.cancel()
 
 
 def _address(settings: IngestSettings) -> tuple[str, int, ssl.SSLContext | None]:

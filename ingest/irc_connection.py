@@ -78,6 +78,7 @@ class IrcConnection:
         self._greeted = asyncio.Event()
         self._look = asyncio.Event()
         self._writer: asyncio.StreamWriter | None = None
+        self._hung_up = False
         self._broken: OSError | LoginRefused | None = None
 
     async def run(self, host: str, port: int, tls: ssl.SSLContext | None) -> None:
@@ -92,6 +93,8 @@ class IrcConnection:
             reader = await self._open(host, port, tls)
         self._counts.connections += 1
         try:
+            if self._hung_up:
+                return
             self._send("CAP REQ :twitch.tv/tags twitch.tv/commands")
             self._send("PASS SCHMOOPIIE", f"NICK justinfan{random.randint(1000, 999_999)}")
             async with asyncio.TaskGroup() as group:
@@ -120,8 +123,14 @@ class IrcConnection:
         self._broken = self._broken or error
         self._writer.transport.abort()
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the server has answered."""
+        return self._writer is not None
+
     def hang_up(self) -> None:
-        """Close the connection; what has arrived on it is still read, then `run` ends."""
+        """Close the connection, or do not open it; what has arrived on it is still read, then `run` ends."""
+        self._hung_up = True
         if self._writer is not None:
             self._writer.close()
 

@@ -161,9 +161,11 @@ class Pipeline:
     async def _stop(self, source: Source, reading: asyncio.Task[None]) -> None:
         """Have the source end, and take in what it had read by then."""
         stopping = asyncio.create_task(source.stop())
-        await asyncio.wait([stopping, reading], timeout=_DRAIN_SECONDS, return_when=asyncio.ALL_COMPLETED)
-        stopping.cancel()
-        reading.cancel()
+        try:
+            await asyncio.wait([stopping, reading], timeout=_DRAIN_SECONDS, return_when=asyncio.ALL_COMPLETED)
+        finally:
+            stopping.cancel()
+            reading.cancel()
 
     async def _write_all(self) -> None:
         writer = await self._open_writer()

@@ -6,6 +6,7 @@ The service: https://github.com/robotty/recent-messages2, or another logstv. Whi
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -69,10 +70,8 @@ class RecentMessages:
             async with self._http.get(self._url.replace("{channel}", login), params=asked) as answer:
                 if answer.status != 200:
                     raise HistoryError(f"it answered with status {answer.status}")
-                if (answer.content_length or 0) > _MOST_BYTES:
-                    raise HistoryError(f"its answer has {answer.content_length} bytes")
-                body = await answer.json(content_type=None)
-        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+                body = json.loads(await _content(answer))
+        except (aiohttp.ClientError, TimeoutError, ValueError, RecursionError) as error:
             raise HistoryError(str(error) or type(error).__name__) from error
         messages = body.get("messages") if isinstance(body, dict) else None
         if not isinstance(messages, list):
@@ -90,6 +89,20 @@ class RecentMessages:
         return History(lines, Span(max(oldest_ms, span.from_ms), span.to_ms) if whole else None)
 
 
+async def _content(answer: aiohttp.ClientResponse) -> bytes:
+    """Read an answer, whether it says how long it is or not.
+
+    Raises:
+        HistoryError: it is longer than any history.
+    """
+    content = bytearray()
+    async for piece in answer.content.iter_any():
+        content += piece
+        if len(content) > _MOST_BYTES:
+            raise HistoryError(f"its answer has more than {_MOST_BYTES} bytes")
+    return bytes(content)
+
+
 def as_received(line: str, login: str, channel_id: int) -> ReceivedLine | None:
     """Give a line of the service as the chat server would have sent it; None if it has no place in the channel's log.
 
@@ -98,7 +111,12 @@ def as_received(line: str, login: str, channel_id: int) -> ReceivedLine | None:
         login: the channel that was asked for; lines of another are not believed.
         channel_id: its id.
     """
-    if not line.startswith("@") or len(line) > LONGEST_LINE or "\r" in line or "\n" in line:
+    if not line.startswith("@") or "\r" in line or "\n" in line:
+        return None
+    try:
+        if len(line.encode("utf-8", "surrogateescape")) > LONGEST_LINE:
+            return None
+    except UnicodeEncodeError:  # JSON can spell half a surrogate pair, which no bytes of a line decode to
         return None
     if not is_chat(command_of(line)):
         return None

@@ -88,7 +88,8 @@ class Spool:
         self._fresh: deque[Group] = deque()  # the oldest that wait, in memory
         self._fresh_lines = 0
         self._behind = False  # whether there are more on disk, after _read_to
-        self._read_to = 0
+        self._read_to = 0  # the newest that is in memory, or was
+        self._on_disk = 0  # the newest that is known to be there
         self._again: list[int] = []  # written once, and to be written again
         self._written: deque[tuple[float, int, int, int]] = deque()  # when, group, its lines, its bytes
         self._last_written = 0.0
@@ -268,6 +269,9 @@ class Spool:
 
     def _add(self, group: Group) -> None:
         """Keep a group that is on disk in memory too, if the writes keep up."""
+        self._on_disk = group.number
+        if group.number <= self._read_to:
+            return  # a reader found it there before we heard that it was
         if not self._behind and self._fresh_lines < MOST_WAITING:
             self._fresh.append(group)
             self._fresh_lines += len(group.lines)
@@ -298,6 +302,7 @@ class Spool:
     async def _read(self) -> None:
         """Bring the oldest groups that wait from disk to memory."""
         again, self._again = self._again[:_AGAIN_GROUPS], self._again[_AGAIN_GROUPS:]
+        on_disk = self._on_disk
         try:
             if again:
                 groups = await asyncio.to_thread(self._file.numbered, again)
@@ -309,8 +314,9 @@ class Spool:
             await asyncio.sleep(_AGAIN_SECONDS)
             return
         if not again:
-            self._behind = bool(groups)
-            self._read_to = groups[-1].number if groups else self._read_to
+            self._read_to = groups[-1].number if groups else max(self._read_to, on_disk)
+            # What came to disk since it was looked at is not among these.
+            self._behind = bool(groups) or self._on_disk > self._read_to
         self._fresh.extend(groups)
         self._fresh_lines += sum(len(group.lines) for group in groups)
 

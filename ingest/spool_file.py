@@ -211,6 +211,7 @@ class SpoolFile:
                 except (RuntimeError, ValueError) as error:
                     log.error("spool.group_damaged", path=str(self.path), group=number, lines=count, reason=str(error))
                     damaged.append((-number, number))
+                    continue
                 lines += count
                 if lines >= most_lines:
                     break

@@ -199,13 +199,17 @@ class _Worker:
                 self._source.join(login)
         opening = asyncio.create_task(self._opened(self._open_follower))
         leaving = asyncio.create_task(self.leaving.wait())
-        await asyncio.wait({opening, leaving}, return_when=asyncio.FIRST_COMPLETED)
-        leaving.cancel()
-        if opening.done():
-            self._follower = opening.result()
+        try:
+            await asyncio.wait({opening, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            if opening.done():
+                self._follower = opening.result()
+        finally:
+            for task in (opening, leaving):
+                task.cancel()
+            await asyncio.wait({opening, leaving})
+        if self._follower is not None:
             await self._follower.run()
         else:
-            opening.cancel()
             await self._source.stop()
 
     async def _open_follower(self, session: Session) -> Follower:

@@ -17,7 +17,7 @@ from app.compatible.render import WRITINGS, Writing
 from app.dependencies import is_head
 from app.errors import BadRequest, NotFound
 from app.params import MOST_MESSAGES
-from app.streams import FIRST_SECONDS, Begun, Pieces
+from app.streams import BEGINNING, FIRST_SECONDS, Begun, Pieces
 from store.cursor import Cursor
 from store.errors import StoreError
 from store.message import Message
@@ -117,6 +117,7 @@ async def _body(begun: Begun, writing: Writing) -> AsyncIterator[bytes]:
     """Yield the body; an error breaks the connection, so that a client sees that the end is missing."""
     before = writing.head
     try:
+        yield BEGINNING
         async with contextlib.aclosing(begun.pieces()) as pieces:
             async for piece in pieces:
                 for start in range(0, len(piece), _AT_ONCE):
@@ -126,6 +127,8 @@ async def _body(begun: Begun, writing: Writing) -> AsyncIterator[bytes]:
     except StoreError as error:
         log.error("stream.broken", reason=str(error))
         raise
+    finally:
+        await begun.close()
     yield (b"" if before is writing.between else writing.head) + writing.tail
 
 

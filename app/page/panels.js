@@ -112,6 +112,7 @@ async function said(place, left, deed) {
     await deed(signal);
   } catch (error) {
     if (signal.aborted) return;
+    place.removeAttribute("aria-busy");
     place.replaceChildren(make("p", {}, /** @type {Error} */ (error).message));
   }
 }

@@ -3,7 +3,7 @@
 import { NOTHING, write } from "./address.js";
 import { ask, pathOf } from "./api.js";
 import { iso } from "./times.js";
-import { point } from "./view.js";
+import { point, unpoint } from "./view.js";
 
 /** @typedef {import("./view.js").View} View */
 
@@ -80,9 +80,7 @@ export class Pointing {
   }
 
   #unmark() {
-    const element = this.view.roll.find(this.view.seen.line)?.element;
-    element?.classList.remove("chosen");
-    element?.removeAttribute("aria-current");
+    unpoint(this.view.roll.find(this.view.seen.line)?.element);
   }
 
   /** @param {MouseEvent} event */

@@ -1,12 +1,15 @@
 // What is said while the end of a log is read: it is followed, put in its place, and what it removes is marked.
 
+import { NOTHING } from "./address.js";
 import { part } from "./elements.js";
 import { removed } from "./line.js";
 import { follow } from "./live.js";
+import { unpoint } from "./view.js";
 import { page, since } from "./walk.js";
 
 /** @typedef {import("./api.js").Message} Message */
 
+const REMOVERS = ["clearchat", "clearmsg"]; // the types of what removes lines
 const LATE_MS = 10000; // so much later than others a line may become visible
 const REACH_MS = 6 * 3600000; // how far back an event removes lines, as the service reckons
 const MISSED_LINES = 1000;
@@ -18,6 +21,7 @@ export class Tail {
   /** @type {(() => void) | null} */
   #unfollow = null;
   #unseen = 0;
+  #heard = 0; // up to when what removes lines was heard, Unix milliseconds
 
   /** @param {import("./view.js").View} view */
   constructor(view) {
@@ -40,6 +44,7 @@ export class Tail {
   leave() {
     this.#stop();
     this.#unseen = 0;
+    this.#heard = Date.now();
     this.#newest.hidden = true;
   }
 
@@ -47,7 +52,7 @@ export class Tail {
     const { view } = this;
     const seen = { ...view.seen, at: "", line: "" };
     if (!view.roll.reachesEnd) return void view.show(seen);
-    view.roll.find(view.seen.line)?.element.classList.remove("chosen");
+    unpoint(view.roll.find(view.seen.line)?.element);
     view.readdress(seen, "replace");
     view.roll.toEnd();
     view.log.focus({ preventScroll: true });
@@ -73,19 +78,24 @@ export class Tail {
     const { roll } = this.view;
     if (!roll.reachesEnd) return;
     this.view.log.setAttribute("aria-live", roll.atEnd ? "polite" : "off");
-    const added = this.#add(messages.filter((message) => this.#isWanted(message)));
-    for (const message of messages) this.#removes(message);
-    if (!roll.atEnd) this.#unseen += added.length;
-    this.attend();
+    this.#take(messages.filter((message) => this.#isWanted(message)), messages);
+    const newest = Math.max(...messages.map(({ timestamp }) => Date.parse(timestamp)));
+    this.#heard = Math.max(this.#heard, Math.min(newest, Date.now()));
   }
 
-  /** @param {Message[]} messages */
-  #add(messages) {
+  /**
+   * Put lines among the rows, count them for who does not see them, and mark what was removed.
+   * @param {Message[]} messages
+   * @param {Message[]} events among which are those that remove lines
+   */
+  #take(messages, events) {
     const { view, view: { roll } } = this;
     const wasEmpty = roll.isEmpty;
     const added = roll.add(messages);
     if (wasEmpty && added.length) view.tell("");
-    return added;
+    for (const event of events) this.#removes(event);
+    if (!roll.atEnd) this.#unseen += added.length;
+    this.attend();
   }
 
   /** @param {Message} message */
@@ -96,7 +106,7 @@ export class Tail {
 
   /** Mark the lines that an event removes. @param {Message} event */
   #removes({ type, tags, timestamp }) {
-    if (type !== "clearchat" && type !== "clearmsg") return;
+    if (!REMOVERS.includes(type)) return;
     const target = tags[type === "clearmsg" ? "target-msg-id" : "target-user-id"];
     const by = type === "clearmsg" ? "clearmsg" : !target ? "clear" : tags["ban-duration"] ? "timeout" : "ban";
     const at = Date.parse(timestamp);
@@ -108,21 +118,40 @@ export class Tail {
     }
   }
 
-  /** Read what was said before the stream began, or while it was broken. */
+  /** Read what was said, and what was removed, before the stream began or while it was broken. */
   async #missed() {
     const { view, view: { signal, seen, roll } } = this;
-    /** @type {import("./walk.js").Way | null} */
-    let way = since((roll.newest?.ms ?? Date.now()) - LATE_MS);
+    const ms = (roll.newest?.ms ?? Date.now()) - LATE_MS;
     try {
-      for (let pages = 0; way && pages < MOST_MISSED_PAGES; pages += 1) {
-        const found = await page(seen, way, MISSED_LINES, signal);
-        if (signal.aborted || !roll.reachesEnd) return;
-        this.#add(found.lines);
-        way = found.newer;
+      let all = await this.#read(seen, ms, (lines) => this.#take(lines, lines));
+      if (seen.user || seen.type) {
+        // What removes lines need not be among those that are wanted.
+        const events = { ...NOTHING, channel: seen.channel, type: REMOVERS.join(",") };
+        all = (await this.#read(events, this.#heard - LATE_MS, (lines) => this.#take([], lines))) && all;
       }
-      if (way) await view.show({ ...seen, at: "", line: "" }, "replace");
+      if (!all) await view.show({ ...seen, at: "", line: "" }, "replace");
     } catch (error) {
       if (!signal.aborted) view.say(/** @type {Error} */ (error), () => void this.#missed());
     }
+  }
+
+  /**
+   * Read lines up to now, unless there are too many.
+   * @param {import("./address.js").Seen} seen
+   * @param {number} ms since when
+   * @param {(lines: Message[]) => void} take
+   * @returns {Promise<boolean>} whether that was all that is wanted
+   */
+  async #read(seen, ms, take) {
+    const { signal, roll } = this.view;
+    /** @type {import("./walk.js").Way | null} */
+    let way = since(ms);
+    for (let pages = 0; way && pages < MOST_MISSED_PAGES; pages += 1) {
+      const found = await page(seen, way, MISSED_LINES, signal);
+      if (signal.aborted || !roll.reachesEnd) return true;
+      take(found.lines);
+      way = found.newer;
+    }
+    return !way;
   }
 }

@@ -169,3 +169,9 @@ export function point(row) {
   row.classList.add("chosen");
   row.setAttribute("aria-current", "true");
 }
+
+/** Take that mark away again. @param {HTMLElement | undefined} row */
+export function unpoint(row) {
+  row?.classList.remove("chosen");
+  row?.removeAttribute("aria-current");
+}

@@ -18,7 +18,7 @@ from app.errors import BadRequest
 from app.params import Format, Include, LogParams, Order
 from app.policy import allow_user_log
 from app.problems import declared
-from app.streams import FIRST_SECONDS, Begun
+from app.streams import BEGINNING, FIRST_SECONDS, Begun
 from store.cursor import Cursor
 from store.errors import StoreError
 from store.filters import Accept, Narrow
@@ -137,6 +137,7 @@ def _narrow(store: Store, shape: Shape, include: Include, accept: Accept | None)
 async def _ndjson(store: Store, shape: Shape, begun: Begun) -> AsyncIterator[bytes]:
     """Yield one object a line; an error breaks the connection, so that a client sees that the end is missing."""
     try:
+        yield BEGINNING
         async with contextlib.aclosing(begun.pieces()) as pieces:
             async for piece in pieces:
                 removals = await store.moderation.removals(shape, piece)
@@ -146,6 +147,8 @@ async def _ndjson(store: Store, shape: Shape, begun: Begun) -> AsyncIterator[byt
     except StoreError as error:
         log.error("stream.broken", reason=str(error))
         raise
+    finally:
+        await begun.close()
 
 
 def _same_walk(params: LogParams, cursor: Cursor) -> None:

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import socket
+
+import httpx2
 import pytest
 from support.serving import served, until_ready
 
@@ -23,6 +26,13 @@ def scope(client: str, *forwarded: str) -> dict:
         (1, "192.0.2.1", [], ""),
         (0, "2001:db8:1:2:3::4", [], "2001:db8:1:2::/64"),
         (1, "192.0.2.1", ["[2001:db8:1:2::9]"], "2001:db8:1:2::/64"),
+        # With the port, and as a socket that listens for IPv6 and IPv4 says it.
+        (1, "192.0.2.1", ["198.51.100.7:40001"], "198.51.100.7"),
+        (1, "192.0.2.1", ["[2001:db8:1:2::9]:40001"], "2001:db8:1:2::/64"),
+        (0, "::ffff:198.51.100.7", [], "198.51.100.7"),
+        (1, "::1", ["[::ffff:198.51.100.7]:40001"], "198.51.100.7"),
+        (0, "fe80::1:2:3:4%eth0", [], "fe80::/64"),
+        (1, "192.0.2.1", ["unknown"], "unknown"),
     ],
 )
 def test_the_client_is_who_the_last_trusted_proxy_was_asked_by(hops, client, forwarded, found):
@@ -88,3 +98,22 @@ async def test_answers_let_nothing_in_them_run_or_be_framed(client):
         assert "frame-ancestors 'none'" in headers["content-security-policy"]
         assert headers["referrer-policy"] == "no-referrer"
         assert headers["x-content-type-options"] == "nosniff"
+
+
+def _has_ipv6() -> bool:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        return False
+    return True
+
+
+@pytest.mark.skipif(not _has_ipv6(), reason="this machine speaks no IPv6")
+async def test_who_comes_by_ipv4_to_a_socket_for_both_has_a_bucket_of_its_own(module_store, client):
+    async with served(module_store.session.settings, rate_limit=1, host="::") as limited:
+        await until_ready(limited)
+        assert (await limited.get(LOG)).status_code == 200
+        assert (await limited.get(LOG)).status_code == 429
+        transport = httpx2.AsyncHTTPTransport(local_address="127.0.0.2")
+        async with httpx2.AsyncClient(base_url=limited.base_url, transport=transport, timeout=30) as other:
+            assert (await other.get(LOG)).status_code == 200

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
 import httpx2
@@ -280,3 +281,65 @@ async def test_lines_that_were_read_before_a_read_failed_are_given(module_store,
     await until(lambda: broken)
     await events.aclose()
     await live.close()
+
+
+@pytest.fixture
+async def lingering_briefly(module_store, monkeypatch) -> AsyncIterator[Live]:
+    """Streams whose pollers give up a tenth of a second after the last listener."""
+    monkeypatch.setattr("app.live._LINGER_SECONDS", 0.1)
+    monkeypatch.setattr("app.live._BY_THE_INDEX", 1_000_000)
+    live = Live(lambda: module_store, pause_seconds=0.02, most_listeners=10)
+    yield live
+    await live.close()
+
+
+async def goes_on(live: Live, room: Room, events: AsyncIterator[bytes], looks: list[bool]) -> None:
+    """See that the poller looks again, and that a listener is given what is said then."""
+    await until(lambda: len(looks) > 1 or not live._tails)
+    assert live._tails
+    await room.say()
+    async with asyncio.timeout(30):
+        while b"data: " not in (piece := await anext(events)):
+            pass
+    assert b"event: problem" not in piece
+    await events.aclose()
+
+
+async def test_a_look_that_takes_longer_than_a_poller_lingers_ends_no_stream(
+    lingering_briefly, module_store, room, monkeypatch
+):
+    hot, looks = module_store.reader.hot, []
+    newest, events = hot.newest, lingering_briefly.events(room.channel_id)
+    await anext(events)
+
+    async def held_up(*asked):
+        looks.append(True)
+        if len(looks) == 1:
+            await asyncio.sleep(0.3)
+            raise StoreUnavailable("nobody answered in time")
+        return await newest(*asked)
+
+    monkeypatch.setattr(hot, "newest", held_up)
+    await goes_on(lingering_briefly, room, events, looks)
+
+
+async def test_who_comes_during_the_last_look_of_a_poller_is_not_sent_away(
+    lingering_briefly, module_store, room, monkeypatch
+):
+    hot, looks, go_on = module_store.reader.hot, [], asyncio.Event()
+    newest, first = hot.newest, lingering_briefly.events(room.channel_id)
+    await anext(first)
+
+    async def held_up(*asked):
+        looks.append(True)
+        await go_on.wait()
+        return await newest(*asked)
+
+    monkeypatch.setattr(hot, "newest", held_up)
+    await until(lambda: looks)
+    await first.aclose()
+    await asyncio.sleep(0.2)  # longer than it lingers
+    second = lingering_briefly.events(room.channel_id)
+    await anext(second)
+    go_on.set()
+    await goes_on(lingering_briefly, room, second, looks)

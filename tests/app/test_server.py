@@ -107,3 +107,18 @@ async def test_answers_may_be_read_by_pages_of_elsewhere_and_are_asked_for_again
     assert answer.headers["x-content-type-options"] == "nosniff"
     asked = {"origin": "https://example.org", "access-control-request-method": "DELETE"}
     assert (await client.options(LOG, headers=asked)).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("path", "route"),
+    [(LOG, "/v1/channels/{channel}/messages"), ("/channels", "/channels"), ("/page/main.js", "/page/{name}")],
+)
+async def test_a_request_for_headers_alone_is_counted_for_its_route(client, path, route):
+    async def counted(route: str) -> float:
+        label = f'logstv_http_requests_total{{route="{route}",status="200"}} '
+        lines = (await client.get("/metrics")).text.splitlines()
+        return sum(float(line.removeprefix(label)) for line in lines if line.startswith(label))
+
+    before, others = await counted(route), await counted("other")
+    assert (await client.head(path)).status_code == 200
+    assert (await counted(route), await counted("other")) == (before + 1, others)

@@ -6,6 +6,7 @@ import pytest
 
 from app.streams import Begun
 from store.errors import StoreUnavailable
+from store.tiers import TieredReader
 
 
 async def gone(*pieces, then: asyncio.Event | None = None, left: list[bool] | None = None):
@@ -57,3 +58,51 @@ async def test_who_wants_no_body_has_nothing_looked_for():
     begun = await Begun.of(gone([1], then=asyncio.Event(), left=left), 0.01)
     await begun.close()
     assert left == [True]
+
+
+@pytest.mark.parametrize("encoding", ["identity", "gzip", "zstd"])
+@pytest.mark.parametrize(
+    "route",
+    [
+        "/v1/channels/moonbase/messages?format=ndjson&q=line",
+        "/channel/moonbase/user/ada_lift/search?q=line",
+        "/channel/moonbase/user/ada_lift/search?q=line&json=1",
+    ],
+)
+async def test_an_answer_begins_although_nothing_is_found_for_long(client, monkeypatch, route, encoding):
+    found, stream = asyncio.Event(), TieredReader.stream
+    headers = {"accept-encoding": encoding}
+    whole = await client.get(route, headers=headers)
+    assert whole.content
+
+    async def late(*asked, **more):
+        await found.wait()
+        async for piece in stream(*asked, **more):
+            yield piece
+
+    for user in ("app.routes.logs", "app.compatible.answers"):
+        monkeypatch.setattr(f"{user}.FIRST_SECONDS", 0.01)
+    monkeypatch.setattr(TieredReader, "stream", late)
+    async with client.stream("GET", route, headers=headers) as answer:
+        assert answer.status_code == 200
+        assert "etag" not in answer.headers
+        found.set()
+        await answer.aread()
+    assert answer.content == whole.content
+
+
+async def test_who_leaves_as_the_answer_begins_ends_the_search(client, monkeypatch):
+    left = asyncio.Event()
+
+    async def endless(*_asked, **_more):
+        try:
+            await asyncio.Event().wait()
+            yield []
+        finally:
+            left.set()
+
+    monkeypatch.setattr("app.routes.logs.FIRST_SECONDS", 0.01)
+    monkeypatch.setattr(TieredReader, "stream", endless)
+    async with client.stream("GET", "/v1/channels/moonbase/messages?format=ndjson"):
+        assert not left.is_set()
+    await asyncio.wait_for(left.wait(), 30)

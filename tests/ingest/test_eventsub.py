@@ -491,3 +491,21 @@ async def test_it_ends_after_what_was_read(twitch):
 def test_an_address_that_makes_no_sense_is_refused_with_a_sentence(name, url):
     with pytest.raises(SourceUrlError, match=f"LOGSTV_{name.upper()}"):
         EventSubSource(IngestSettings(**{name: url}))
+
+
+async def test_a_channel_counts_as_read_until_it_is_parted_and_no_longer(twitch):
+    async with reading(twitch.settings()) as found:
+        await read_moonbase(found)
+        session = await twitch.shard()
+        (state,), from_ms = found.source.channels, found.source.channels[0].reading_from_ms
+        await session.notify(said("the last that is read"))
+        await until(lambda: found.lines)
+        read_to_ms = state.heard_ms
+        await found.source.part("moonbase")
+        parted_ms = time.time_ns() // 1_000_000
+        await session.notify(said("too late"))
+        await until(lambda: found.source.counts.strays == 1)
+        assert state.reading_from_ms is None
+        ((began_ms, ended_ms),) = state.read_spans
+        assert began_ms == from_ms
+        assert read_to_ms <= ended_ms <= parted_ms

@@ -300,3 +300,34 @@ async def test_what_nobody_takes_stays_with_the_server_and_none_of_it_is_lost():
                 break
         await sending
         assert received == [str(number) for number in range(1, count + 1)]
+
+
+async def test_what_was_read_of_the_last_channel_before_it_was_parted_is_handed_on_however_late():
+    async with handmade() as server, IrcSource(server.settings("moonbase")) as source:
+        caller = await server.caller()
+        await caller.lets_in("moonbase")
+        await until(lambda: source.channels[0].joined)
+        (state,), before = source.channels, source.counts.lines
+        said = [privmsg(str(number), number=number, channel="moonbase") for number in range(17)]
+        for number, line in enumerate(said, 1):  # a chunk each: the last of them finds no room
+            caller.send(line)
+            await until(lambda number=number: source.counts.lines - before == number)
+        assert source._chunks.full()
+        await source.part("moonbase")
+        ((_, read_to_ms),) = state.read_spans
+        stopping = asyncio.create_task(source.stop())
+        await until(lambda: caller.gone)
+        received = [received async for chunk in source.chunks() for received in chunk]
+        await stopping
+        assert [each.line for each in received] == said
+        assert max(each.received_ms for each in received) <= read_to_ms
+
+
+async def test_a_server_that_never_answers_is_left_at_once_when_its_channels_are():
+    async with handmade() as server:
+        settings = server.settings("moonbase", irc_url=f"ircs://127.0.0.1:{server.port}")
+        async with IrcSource(settings) as source:
+            await server.caller()  # which waits for the handshake
+            await source.part("moonbase")
+            await until(lambda: server.callers[0].gone)
+            assert source.counts.connections == 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import pytest
@@ -10,6 +12,7 @@ from support.lines import CHANNEL, CHANNEL_ID, EVENING_MS, privmsg
 
 from ingest.errors import HistoryError
 from ingest.recent_messages import RecentMessages, as_received
+from ingest.spool_file import pack
 from store.coverage import Span
 
 
@@ -23,6 +26,20 @@ def said(number: int, sent_ms: int) -> str:
 
 
 @asynccontextmanager
+async def served_at(path: str, answer: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> AsyncIterator[str]:
+    """Serve one route; give where."""
+    app = web.Application()
+    app.router.add_get(path, answer)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
+
+
+@asynccontextmanager
 async def answering(status: int = 200, body: object = None, text: str | None = None):
     """Serve one answer; give the service, and the queries that it was asked."""
     asked: list[dict[str, str]] = []
@@ -32,18 +49,8 @@ async def answering(status: int = 200, body: object = None, text: str | None = N
         asked.append(dict(request.query))
         return web.json_response(body, status=status) if text is None else web.Response(text=text, status=status)
 
-    app = web.Application()
-    app.router.add_get("/of/{channel}", answer)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    port = runner.addresses[0][1]
-    try:
-        async with RecentMessages(f"http://127.0.0.1:{port}/of/{{channel}}") as service:
-            yield service, asked
-    finally:
-        await runner.cleanup()
+    async with served_at("/of/{channel}", answer) as url, RecentMessages(f"{url}/of/{{channel}}") as service:
+        yield service, asked
 
 
 def test_a_line_becomes_what_the_chat_server_sent():
@@ -69,6 +76,8 @@ def test_a_line_without_a_time_of_its_own_has_the_service_s():
         marked(privmsg("in a room of another id", channel_id=CHANNEL_ID + 1)),
         marked(privmsg("two\nlines")),
         marked(privmsg("x" * 20_000)),
+        marked(privmsg("é" * 10_000)),
+        marked(privmsg("half a pair: \ud800")),
         f"@room-id={CHANNEL_ID};rm-received-ts=1 :tmi.twitch.tv ROOMSTATE #{CHANNEL}",
     ],
 )
@@ -105,6 +114,8 @@ async def test_a_service_that_has_nothing_or_may_have_holes_covers_nothing():
     [
         ({"status": 500, "body": {"messages": []}}, "status 500"),
         ({"text": "<html>"}, "Expecting value"),
+        ({"text": ""}, "Expecting value"),
+        ({"text": "[" * 200_000}, "recursion"),
         ({"body": []}, "no list of messages"),
         ({"body": {"messages": None}}, "no list of messages"),
     ],
@@ -119,3 +130,32 @@ async def test_a_service_that_cannot_be_reached_is_an_error(unused_port):
     async with RecentMessages(f"http://127.0.0.1:{unused_port}/{{channel}}") as service:
         with pytest.raises(HistoryError, match="Cannot connect"):
             await service.history(CHANNEL, CHANNEL_ID, Span(0, 1000))
+
+
+async def test_half_a_surrogate_pair_costs_one_line_and_not_the_answer():
+    lines = [said(number, EVENING_MS + number) for number in range(3)]
+    wrong = marked(lines[1].replace("line 1", "\ud800"))
+    gap = Span(EVENING_MS, EVENING_MS + 1000)
+    async with answering(body={"messages": [marked(lines[0]), wrong, marked(lines[2])]}) as (service, _):
+        history = await service.history(CHANNEL, CHANNEL_ID, gap)
+    assert [received.line for received in history.lines] == [lines[0], lines[2]]
+    pack(history.lines)
+
+
+async def test_an_answer_that_does_not_say_how_long_it_is_is_not_read_for_ever(monkeypatch):
+    monkeypatch.setattr("ingest.recent_messages._MOST_BYTES", 100_000)
+    gone = asyncio.Event()
+
+    async def endless(request: web.Request) -> web.StreamResponse:
+        answer = web.StreamResponse()
+        await answer.prepare(request)
+        try:
+            while True:
+                await answer.write(b"[" * 10_000)
+        finally:
+            gone.set()
+
+    async with served_at("/{channel}", endless) as url, RecentMessages(f"{url}/{{channel}}") as service:
+        with pytest.raises(HistoryError, match="more than 100000 bytes"):
+            await service.history(CHANNEL, CHANNEL_ID, Span(0, 1000))
+        await asyncio.wait_for(gone.wait(), 30)

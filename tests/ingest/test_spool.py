@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import random
 import sqlite3
+import threading
 
 import pytest
 from hypothesis import given
@@ -278,3 +279,71 @@ async def test_a_file_that_cannot_be_taken_over_is_left_for_the_next_start(tmp_p
             assert await taken(spool, 1, done=False) == [1]
     async with Spool(tmp_path, PLENTY) as spool:
         assert sorted(await taken(spool, 2)) == [1, 2]
+
+
+class Held:
+    """Holds a call in another thread once it has done its work, the first time that something holds of its result."""
+
+    def __init__(self, work, when) -> None:
+        self.done = threading.Event()
+        self.go_on = threading.Event()
+        self._work = work
+        self._when = when
+
+    def __call__(self, *given):
+        found = self._work(*given)
+        if self._when(found) and not self.done.is_set():
+            self.done.set()
+            self.go_on.wait(60)
+        return found
+
+
+async def fall_behind(spool: Spool) -> int:
+    """Bring more to disk than memory holds; say how many lines."""
+    for start in (0, MOST_WAITING):
+        await spool.put(numbered(*range(start, start + MOST_WAITING)))
+        await until(lambda: not spool._pending)
+    await until(lambda: spool._behind)
+    return 2 * MOST_WAITING
+
+
+async def test_what_comes_to_disk_while_a_reader_that_catches_up_looks_there_is_not_passed_over(tmp_path, monkeypatch):
+    async with Spool(tmp_path, PLENTY) as spool:
+        looking = Held(spool._file.after, lambda groups: not groups)
+        monkeypatch.setattr(spool._file, "after", looking)
+        count = await fall_behind(spool)
+        assert await taken(spool, count) == list(range(count))
+        next_one = asyncio.create_task(taken(spool, 1))
+        await until(looking.done.is_set)
+        assert spool.bytes == 0
+        await spool.put(numbered(count))
+        await until(lambda: spool.bytes)
+        looking.go_on.set()
+        await spool.put(numbered(count + 1))
+        assert await next_one == [count]
+        assert await taken(spool, 1) == [count + 1]
+        assert spool.unsettled == 0
+
+
+async def test_what_a_reader_finds_on_disk_before_its_commit_is_heard_of_is_given_once(tmp_path, monkeypatch):
+    async with Spool(tmp_path, PLENTY) as spool:
+        count = await fall_behind(spool)
+        committing = Held(spool._file.change, lambda groups: groups)
+        monkeypatch.setattr(spool._file, "change", committing)
+        await spool.put(numbered(count))
+        await until(committing.done.is_set)
+        assert await taken(spool, count + 1) == list(range(count + 1))
+        next_one = asyncio.create_task(taken(spool, 1))
+        await until(lambda: not spool._behind)
+        committing.go_on.set()
+        await spool.put(numbered(count + 1))
+        assert await next_one == [count + 1]
+        assert (spool.unsettled, spool.bytes) == (0, 0)
+
+
+def test_damaged_groups_hide_none_that_follows(tmp_path):
+    file = SpoolFile(tmp_path / "spool-1.sqlite")
+    file.change([numbered(*range(100)), numbered(100)], ())
+    file._database.execute("UPDATE groups SET lines = x'00112233' WHERE number = 1")
+    assert [numbers_of(group.lines) for group in file.after(0, 50)] == [[100]]
+    file.close()

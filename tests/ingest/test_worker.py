@@ -11,8 +11,12 @@ from support.chat import settings_for, until
 from support.flaky import Door
 
 from ingest.demo import DemoChat, DemoChatServer
+from ingest.irc import IrcSource
+from ingest.quarantine import Quarantine
 from ingest.remembered import RememberedChannels
-from ingest.worker import work
+from ingest.settings import IngestSettings
+from ingest.spool import Spool
+from ingest.worker import _Worker, work
 from store.coverage import Coverage, Span
 from store.reader import Log
 from store.shapes import CHANNEL
@@ -86,3 +90,17 @@ def test_a_file_of_remembered_channels_that_is_damaged_is_none(tmp_path):
     for text in ("{", '{"a":1}', "[1,2]"):
         (tmp_path / "spool-1.channels.json").write_text(text)
         assert remembered.logins() == []
+
+
+async def test_a_worker_that_is_cut_short_before_cassandra_answered_leaves_nothing_running(tmp_path):
+    settings = IngestSettings(irc_url="irc://127.0.0.1:1", channels=(), worker="one")
+    session = asyncio.create_task(asyncio.Event().wait())
+    async with Spool(tmp_path / "spool", 1 << 30) as spool, IrcSource(settings) as source:
+        worker = _Worker(settings, session, spool, source, Quarantine(tmp_path))
+        before = asyncio.all_tasks()
+        following = asyncio.create_task(worker._follow())
+        await until(lambda: len(asyncio.all_tasks() - before) == 3)
+        following.cancel()
+        await asyncio.wait({following})
+        assert asyncio.all_tasks() <= before
+    session.cancel()

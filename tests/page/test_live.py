@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from itertools import count
 
@@ -115,3 +116,26 @@ async def test_nothing_is_missed_while_the_service_is_away(browser, page_store, 
         await say("and this is live again")
         await expect(page.locator(".line .text").last).to_have_text("and this is live again")
         await context.close()
+
+
+@pytest.mark.parametrize("asked", ["", "&type=privmsg", "&user=id:503"])
+async def test_what_was_said_and_removed_before_the_stream_began_is_counted_and_marked(reader, say, page_writer, asked):
+    await say(*(f"rude {number}" for number in range(40)))
+    number, page, begins = next(_NUMBERS) - 1, reader.page, asyncio.Event()
+
+    async def late(route):
+        await begins.wait()
+        await route.continue_()
+
+    await page.route("**/live", late)
+    await reader.read(f"/?channel=station{asked}")
+    rude = page.locator(".line", has_text="rude 39").last
+    await expect(rude).to_be_visible()
+    await scroll_to(page, 0)
+    await say("said meanwhile", "and this")
+    deleted = lines.clearmsg(lines.message_id(number), sent_ms=time.time_ns() // 1_000_000, login="cy_rude")
+    await page_writer.write([Message.parse(deleted.replace("#moonbase", "#station"), channel_id=STATION_ID)])
+    await page_writer.flush()
+    begins.set()
+    await expect(rude.locator(".how")).to_have_text("deleted")
+    await expect(page.get_by_role("button", name=f"{2 if asked else 3} new lines")).to_be_visible()

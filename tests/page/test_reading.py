@@ -355,3 +355,32 @@ async def test_a_reply_leads_to_the_line_that_it_answers(reader):
     await page.get_by_role("button", name="Ada_Lift: good evening").click()
     await expect(chosen).to_be_focused()
     assert lines.CHANNEL in page.url
+
+
+async def test_who_goes_to_the_newest_lines_points_at_none(reader):
+    page = await reader.read("/?channel=demo")
+    await settled(page)
+    chosen, line = page.locator("[aria-current=true]"), page.locator(".line")
+    await line.last.locator(".text").click()
+    await expect(chosen).to_have_count(1)
+    await page.keyboard.press("G")
+    await expect(chosen).to_have_count(0)
+    await line.nth(-2).locator(".text").click()
+    await expect(chosen).to_have_attribute("data-sent", await line.nth(-2).get_attribute("data-sent"))
+
+
+async def test_a_chart_that_could_not_be_counted_says_why_and_is_done(reader):
+    async def fail(route):
+        await route.fulfill(status=503, json={"detail": "Cassandra cannot answer."})
+
+    await reader.page.route("**/stats?*", fail)
+    page = await reader.read("/?channel=demo")
+    await page.get_by_role("button", name="Activity").click()
+    chart = page.locator("#activity-chart")
+    await expect(chart).to_have_text("Cassandra cannot answer.")
+    await expect(chart).not_to_have_attribute("aria-busy", "true")
+    await page.unroute("**/stats?*")
+    await page.get_by_role("button", name="30 days").click()
+    await expect(page.get_by_role("group", name="by day")).to_be_visible()
+    assert all("Failed to load resource" in said for said in reader.complaints)
+    reader.complaints.clear()
