@@ -127,13 +127,7 @@ class SpoolFile:
                 raise _Taken from error
             if not isinstance(cause, sqlite3.DatabaseError) or isinstance(cause, sqlite3.OperationalError):
                 raise
-        # Not a database, or one that the disk has spoilt: someone may still save lines from it.
-        aside = path.with_suffix(f".damaged-{time.time_ns() // 1_000_000}")
-        for end in ("-wal", "-shm"):  # the newest lines may still be there alone
-            with contextlib.suppress(OSError):
-                Path(f"{path}{end}").replace(f"{aside}{end}")
-        path.replace(aside)
-        log.error("spool.damaged", path=str(path), kept_as=str(aside))
+        _set_aside(path)  # not a database, or one that the disk has spoilt
         return cls(path)
 
     def change(self, new: Sequence[Sequence[ReceivedLine]], done: Iterable[int]) -> list[Group]:
@@ -261,7 +255,7 @@ class SpoolFile:
             other.close()
 
     def take_over(self, other: SpoolFile) -> None:
-        """Move all groups of another file into this one, and remove it.
+        """Move all groups of another file into this one, and remove it; one with damaged groups is set aside.
 
         Raises:
             SpoolError: the disk is full or broken; a group that was moved may then be in both, which is harmless.
@@ -271,14 +265,29 @@ class SpoolFile:
             self.change([group.lines for group in groups], ())
             other.change((), [group.number for group in groups])
             read_to = groups[-1].number
+        with other._alone("read"):
+            (left,) = other._database.execute("SELECT count(*) FROM groups").fetchone()
         other.close()
-        other.path.unlink()
+        if left:
+            _set_aside(other.path)
+        else:
+            other.path.unlink()
         other.reserve.give_up()
         log.info("spool.taken_over", path=str(other.path))
 
     def close(self) -> None:
         """Close the file."""
         self._database.close()
+
+
+def _set_aside(path: Path) -> None:
+    """Give a damaged file another name: someone may still save lines from it."""
+    aside = path.with_suffix(f".damaged-{time.time_ns() // 1_000_000}")
+    for end in ("-wal", "-shm"):  # the newest lines may still be there alone
+        with contextlib.suppress(OSError):
+            Path(f"{path}{end}").replace(f"{aside}{end}")
+    path.replace(aside)
+    log.error("spool.damaged", path=str(path), kept_as=str(aside))
 
 
 @dataclass(frozen=True, slots=True)

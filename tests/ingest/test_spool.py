@@ -5,6 +5,7 @@ import contextlib
 import random
 import sqlite3
 import threading
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -225,13 +226,32 @@ async def test_a_damaged_group_holds_up_nothing_and_is_kept(tmp_path):
     file = SpoolFile(tmp_path / "spool-1.sqlite")
     file.change([numbered(1), numbered(2), numbered(3)], ())
     file.close()
-    with contextlib.closing(sqlite3.connect(tmp_path / "spool-1.sqlite")) as database:
-        database.execute("UPDATE groups SET lines = x'00112233' WHERE number = 2")
-        database.commit()
+    spoil(tmp_path / "spool-1.sqlite", 2)
     async with Spool(tmp_path, PLENTY) as spool:
         assert await taken(spool, 2) == [1, 3]
     with contextlib.closing(sqlite3.connect(tmp_path / "spool-1.sqlite")) as database:
         assert database.execute("SELECT number FROM groups WHERE number < 0").fetchall() == [(-2,)]
+
+
+def spoil(path: Path, number: int) -> None:
+    """Put something else in the place of a group's lines."""
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        database.execute("UPDATE groups SET lines = x'00112233' WHERE number = ?", (number,))
+        database.commit()
+
+
+async def test_a_damaged_group_of_another_worker_is_kept_when_its_file_is_taken_over(tmp_path):
+    for name, first in (("spool-1.sqlite", 1), ("spool-2.sqlite", 11)):
+        file = SpoolFile(tmp_path / name)
+        file.change([numbered(first), numbered(first + 1)], ())
+        file.close()
+    spoil(tmp_path / "spool-2.sqlite", 2)
+    async with Spool(tmp_path, PLENTY) as spool:
+        assert await taken(spool, 3) == [1, 2, 11]
+    assert not (tmp_path / "spool-2.sqlite").exists()
+    (aside,) = (path for path in tmp_path.glob("spool-2.damaged-*") if not path.name.endswith(("-wal", "-shm")))
+    with contextlib.closing(sqlite3.connect(aside)) as database:
+        assert database.execute("SELECT number, lines FROM groups").fetchall() == [(-2, b"\x00\x11\x22\x33")]
 
 
 async def test_a_folder_that_cannot_be_used_is_said(tmp_path):
