@@ -57,10 +57,10 @@ async def connect(settings: StoreSettings) -> Session:
     Raises:
         SettingsError: a setting makes no sense.
     """
-    return await _patiently(lambda: Session.open(settings))
+    return await patiently(lambda: Session.open(settings))
 
 
-async def _patiently(opened: Callable[[], Awaitable[T]]) -> T:
+async def patiently(opened: Callable[[], Awaitable[T]]) -> T:
     """Open something of a cluster that can be reached but cannot answer yet, as too few of its nodes are up."""
     while True:
         try:
@@ -296,7 +296,7 @@ class _Worker:
     async def _opened(self, opening: Callable[[Session], Awaitable[T]]) -> T:
         """Open something of the cluster, once it can be reached and can answer."""
         session = await asyncio.shield(self._session)  # it is everyone's: who is cancelled leaves it to the others
-        return await _patiently(lambda: opening(session))
+        return await patiently(lambda: opening(session))
 
     async def _report(self) -> None:
         """Now and then say how it goes."""

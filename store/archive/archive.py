@@ -281,6 +281,8 @@ class Archive:
                 log.warning("archive.unavailable", reason=str(error), again_in_seconds=every_seconds)
             except StoreError as error:
                 log.error("archive.failed", reason=str(error), again_in_seconds=every_seconds)
+            except Exception:
+                log.exception("archive.failed", again_in_seconds=every_seconds)
             await asyncio.sleep(every_seconds)
 
     async def standing(self) -> list[Standing]:

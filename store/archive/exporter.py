@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
-import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,6 +24,7 @@ from store.archive.format import Encoded, Encoder
 from store.archive.index import ArchivedDay, ArchiveIndex
 from store.archive.lease import A_DAY, name_of
 from store.archive.objects import Place, Stored
+from store.archive.scratch import scratch
 from store.archive.table import HEAD_BYTES
 from store.archive.told import Told
 from store.errors import ArchiveDamaged, ArchiveUnavailable, StoreError, StoreUnavailable
@@ -236,7 +236,7 @@ class Exporter:
         """
         begun = time.monotonic()
         out = await self._out()
-        with tempfile.TemporaryFile(prefix="logstv-archive-") as body:
+        with scratch() as body:
             known = await self._files.objects.stored(place)
             encoded = await self._merged(place, more, body, out, is_there=known is not None)
             if encoded.table.lines:
@@ -275,7 +275,7 @@ class Exporter:
         if known is None:
             await self._index.forget(place, users)  # whoever removed it was stopped before saying so
             return 0
-        with tempfile.TemporaryFile(prefix="logstv-archive-") as body:
+        with scratch() as body:
             encoded = await self._encode(place, kept(), body)
             if not encoded.table.lines:
                 await self._files.objects.delete(place)
@@ -368,14 +368,9 @@ class Exporter:
 
     async def _encode(self, place: Place, pieces: AsyncIterator[Sequence[Line]], body: BinaryIO) -> Encoded:
         encoder = Encoder(body, place.channel_id, self._block_bytes)
-        try:
-            async for piece in pieces:
-                await asyncio.to_thread(encoder.add, map(_told, piece))
-            return await asyncio.to_thread(encoder.finish)
-        except OSError as error:
-            raise ArchiveUnavailable(
-                f"a day cannot be written to {tempfile.gettempdir()} on its way to the archive: {error.strerror}"
-            ) from error
+        async for piece in pieces:
+            await asyncio.to_thread(encoder.add, map(_told, piece))
+        return await asyncio.to_thread(encoder.finish)
 
     async def _store(
         self, place: Place, encoded: Encoded, body: BinaryIO, lease: Lease | None, known: Stored | None

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import gzip
 import io
-import tempfile
 import zlib
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
+from typing import BinaryIO
 
 from store.archive import format as archived
 from store.archive import table
@@ -18,6 +18,7 @@ from store.archive.format import Encoder, UserLines
 from store.archive.index import ArchivedDay, ArchiveIndex
 from store.archive.objects import Place
 from store.archive.restoring import Restorer
+from store.archive.scratch import scratch
 from store.archive.table import Table
 from store.archive.told import Told
 from store.errors import ArchiveDamaged, ArchiveError, LineError
@@ -132,7 +133,7 @@ async def _adopt(files: Files, place: Place) -> None:
     """Write a file that justlog wrote in our format, at the same place."""
     known = await files.objects.stored(place)
     packed = b"".join([piece async for piece in files.objects.pieces(place)])
-    with tempfile.TemporaryFile(prefix="logstv-archive-") as body:
+    with scratch() as body:
         encoded = await asyncio.to_thread(_encoded, packed, place, body)
         size = encoded.table.size
         if not await files.objects.replace(place, lambda: archived.chunks(encoded, body), size, known):
@@ -140,7 +141,7 @@ async def _adopt(files: Files, place: Place) -> None:
     files.forget(place)
 
 
-def _encoded(packed: bytes, place: Place, body: io.BufferedRandom) -> archived.Encoded:
+def _encoded(packed: bytes, place: Place, body: BinaryIO) -> archived.Encoded:
     messages: dict[tuple[int, int], Message] = {}
     strays = 0
     for line in _lines(packed, place):

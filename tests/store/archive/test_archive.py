@@ -2,10 +2,14 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import shutil
+import tempfile
 import time
+from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
+from support.small_disk import small_disk
 from support.tiers import CHANNELS, DAYS, HORIZON_MS, NOW_MS, USERS, chat, expire, on_every_store, start_of, tiers
 
 from store.archive import upkeep
@@ -90,6 +94,47 @@ async def test_a_day_that_cannot_be_stored_holds_up_no_other_but_a_full_disk_end
     later = await both.exporter(clock_ms=lambda: NOW_MS + 5000 * MS_IN_DAY)
     with pytest.raises(ArchiveUnavailable, match="no space left"):
         await later.run(CHANNELS)
+
+
+def fill(disk: Path) -> Path:
+    """Have a disk take no more; give the file that takes all of it."""
+    filling = disk / "filling"
+    filling.write_bytes(bytes(shutil.disk_usage(disk).free))
+    return filling
+
+
+async def test_a_full_disk_on_the_way_is_an_archive_that_is_not_there_now(archive, store, tmp_path, monkeypatch):
+    with small_disk(tmp_path / "small", 1) as disk:
+        monkeypatch.setattr(tempfile, "tempdir", str(disk))
+        filling = fill(disk)
+        for _ in range(2):
+            with pytest.raises(ArchiveUnavailable, match=f"cannot be written to {disk} on its way.*No space left"):
+                await archive.run()
+        filling.unlink()
+        monkeypatch.setattr(tempfile, "tempdir", str(disk / "missing"))
+        with pytest.raises(ArchiveUnavailable, match="on its way to the archive: No such file"):
+            await archive.run()
+        monkeypatch.setattr(tempfile, "tempdir", str(disk))
+        assert (await archive.run()).days == 2 * len(DAYS)
+        fill(disk)
+        with pytest.raises(ArchiveUnavailable, match="No space left"):
+            await archive.exporter.rewrite(Place(CHANNELS[0], start_of(DAYS[0])), lambda message: message)
+        monkeypatch.undo()
+
+
+async def test_a_fault_of_ours_does_not_end_the_exporting(archive, monkeypatch):
+    async def faulty() -> Lag:
+        monkeypatch.undo()
+        raise RuntimeError("a fault of ours")
+
+    monkeypatch.setattr(type(archive), "look", lambda _self: faulty())
+    with capture_logs() as told:
+        exporting = asyncio.create_task(archive.follow(0))
+        while archive.exporter.counts.days < 2 * len(DAYS):
+            assert not exporting.done()
+            await asyncio.sleep(0.01)
+    exporting.cancel()
+    assert ("archive.failed", True) in {(each["event"], each.get("exc_info", False)) for each in told}
 
 
 async def test_a_damaged_day_is_mended_from_cassandra_only_while_that_has_all_of_it(archive, store):
