@@ -5,7 +5,7 @@ It may be stopped at any point and done again: what is erased already is not fou
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable
 
 from store.archive.exporter import Exporter, Shown
 from store.archive.index import ArchiveIndex
@@ -40,8 +40,9 @@ class ArchiveEraser:
             for month in await self._index.user_months(user_id)
             for day in await self._index.user_days(user_id, month)
         ]
-        async for gone in self._rewrite_all(places, shown):
+        async for gone in self._rewrite_all(places, shown, (user_id,)):
             yield gone
+        await self._index.forget_empty_months(user_id)
 
     async def erase_channel(self, channel_id: int, shown: Shown) -> AsyncIterator[int]:
         """Erase the days of a channel; yield for each day how many lines went. Days that keep lines stay without them.
@@ -55,19 +56,21 @@ class ArchiveEraser:
         async for gone in self._rewrite_all(sorted(places), shown):
             yield gone
 
-    async def _rewrite_all(self, places: Iterable[Place], shown: Shown) -> AsyncIterator[int]:
+    async def _rewrite_all(
+        self, places: Iterable[Place], shown: Shown, whose: Collection[int] = ()
+    ) -> AsyncIterator[int]:
         """Rewrite days; one that is damaged is told of when the others are done."""
         damaged: ArchiveError | None = None
         for place in places:
             try:
-                yield await self._rewrite(place, shown)
+                yield await self._rewrite(place, shown, whose)
             except ArchiveError as error:
                 damaged = damaged or error
         if damaged is not None:
             raise damaged
 
-    async def _rewrite(self, place: Place, shown: Shown) -> int:
+    async def _rewrite(self, place: Place, shown: Shown, whose: Collection[int]) -> int:
         async with self._leases.held(name_of(place)) as lease:
             if lease is None:
                 raise StoreUnavailable(f"the archived day {place} is being exported; it is erased after that")
-            return await self._exporter.rewrite(place, shown, lease)
+            return await self._exporter.rewrite(place, shown, lease, whose)

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import hashlib
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import BinaryIO
@@ -253,8 +253,17 @@ class Exporter:
         self.counts.seconds += time.monotonic() - begun
         return encoded.table.lines
 
-    async def rewrite(self, place: Place, shown: Shown, lease: Lease | None = None) -> int:
+    async def rewrite(self, place: Place, shown: Shown, lease: Lease | None = None, whose: Collection[int] = ()) -> int:
         """Write a day anew with what may stay of its lines; give how many went. A day that keeps none is removed.
+
+        Only the file says who had lines in it: what is known of those who have none any more is forgotten before it is
+        replaced. What says that this is to be done goes last, so that who was stopped does it again.
+
+        Args:
+            place: which day.
+            shown: what stays of a line.
+            lease: that others are kept away by.
+            whose: users on whose account it is done: what is known of them here says so.
 
         Raises:
             ArchiveError: what the archive has of it is damaged.
@@ -272,19 +281,24 @@ class Exporter:
 
         self._files.forget(place)
         known = await self._files.objects.stored(place)
-        if known is None:
-            await self._index.forget(place, users)  # whoever removed it was stopped before saying so
-            return 0
-        with scratch() as body:
-            encoded = await self._encode(place, kept(), body)
-            if not encoded.table.lines:
-                await self._files.objects.delete(place)
-                self._files.forget(place)
-                await self._index.forget(place, users)
-                return gone
-            if encoded.table.generation != (await self._files.table(place)).generation:
-                await self._store(place, encoded, body, lease, known)
-        await self._index.record(ArchivedDay.of(place, encoded), encoded.users, users - encoded.users.keys())
+        encoded = None
+        if known is not None:
+            with scratch() as body:
+                encoded = await self._encode(place, kept(), body)
+                await self._index.forget_users(place, users - encoded.users.keys() - set(whose))
+                if not encoded.table.lines:
+                    if lease is not None:
+                        lease.check()
+                    await self._files.objects.delete(place)
+                    self._files.forget(place)
+                elif encoded.table.generation != (await self._files.table(place)).generation:
+                    await self._store(place, encoded, body, lease, known)
+        # Where there is no file, whoever removed it was stopped before saying so.
+        if encoded is None or not encoded.table.lines:
+            await self._index.forget_day(place)
+        else:
+            await self._index.record(ArchivedDay.of(place, encoded), encoded.users)
+        await self._index.forget_users(place, set(whose) - (encoded.users.keys() if encoded else set()))
         return gone
 
     async def _try(self, place: Place, noted: int | None, outcome: Exported) -> None:

@@ -5,8 +5,9 @@ All of it but the late days can be made again from the files; their format is `s
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +23,8 @@ from store.session import Rows, Session
 from store.sightings import REGISTRY
 
 _FIRST_ASKED, _MOST_ASKED = 8, 512
+_AT_ONCE = 32
+"""Users who are asked about together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,13 +169,12 @@ class ArchiveIndex:
         ]
         return sorted(found, key=lambda each: (each.place.day_ms, each.place.channel_id))
 
-    async def record(self, day: ArchivedDay, users: Mapping[int, UserLines], gone: Iterable[int] = ()) -> None:
+    async def record(self, day: ArchivedDay, users: Mapping[int, UserLines]) -> None:
         """Record a day whose file is stored: first where its users' lines are, at last that it is there.
 
         Args:
             day: which.
             users: what each user has in it.
-            gone: users who had something in it, and no longer have.
 
         Raises:
             StoreUnavailable: Cassandra cannot answer; recording it again is right.
@@ -189,22 +191,38 @@ class ArchiveIndex:
             day.generation,
             self._clock_ms(),
         )
-        for user in gone:
-            await self._forget_user(user, month, day.place)
 
-    async def forget(self, place: Place, users: Iterable[int]) -> None:
-        """Take a day whose file was removed out of the tables.
-
-        Args:
-            place: which.
-            users: who had something in it.
+    async def forget_day(self, place: Place) -> None:
+        """Say of a day no longer that it is there; its users are forgotten apart.
 
         Raises:
             StoreUnavailable: Cassandra cannot answer; doing it again is right.
         """
-        for user in users:
-            await self._forget_user(user, Width.MONTH.start(place.day_ms), place)
         await self._ask("forget_day", place.channel_id, place.day_ms)
+
+    async def forget_users(self, place: Place, users: Collection[int]) -> None:
+        """Take what is known of users on a day out of the tables, of which a busy day has tens of thousands.
+
+        Args:
+            place: which day.
+            users: who has nothing in it any more.
+
+        Raises:
+            StoreUnavailable: Cassandra cannot answer; doing it again is right.
+        """
+        month = Width.MONTH.start(place.day_ms)
+        forget = self._prepared["forget_user"]
+        await send_all(self._session, (forget.bind((user, month, place.channel_id, place.day_ms)) for user in users))
+        await self._forget_empty([(user, month, place.channel_id) for user in users])
+
+    async def forget_empty_months(self, user_id: int) -> None:
+        """Forget the months in which nothing of a user is left; whoever forgot the last day may have been stopped.
+
+        Raises:
+            StoreUnavailable: Cassandra cannot answer; doing it again is right.
+        """
+        rows = await self._ask("user_months", user_id)
+        await self._forget_empty([(user_id, unix_ms(month), channel_id) for month, channel_id in rows])
 
     async def late(self, channel_id: int) -> dict[int, int]:
         """Give the days of a channel to which lines came late, by their start, and when that was noted.
@@ -267,10 +285,15 @@ class ArchiveIndex:
             row.values = [user_id, packed_month, channel_id]
             yield row
 
-    async def _forget_user(self, user: int, month: int, place: Place) -> None:
-        await self._ask("forget_user", user, month, place.channel_id, place.day_ms)
-        if not await self._ask("channel_user_days", user, month, place.channel_id):
-            await self._ask("forget_month", user, month, place.channel_id)
+    async def _forget_empty(self, months: Sequence[tuple[int, int, int]]) -> None:
+        """Forget those months of users in channels, of which no day is left."""
+        forget = self._prepared["forget_month"]
+        for at in range(0, len(months), _AT_ONCE):
+            some = months[at : at + _AT_ONCE]
+            left = await asyncio.gather(*(self._ask("any_user_day", *month) for month in some))
+            await send_all(
+                self._session, (forget.bind(month) for month, days in zip(some, left, strict=True) if not days)
+            )
 
     async def _ask(self, name: str, *values: object) -> Rows:
         return await self._session.execute(self._prepared[name].bind(values))
@@ -300,6 +323,7 @@ def _statements(session: Session) -> dict[str, str]:
         "forget_day": f"DELETE FROM {days} WHERE channel_id = ? AND day = ?",
         "user_days": f"SELECT {columns} FROM {blocks} WHERE user_id = ? AND month = ?",
         "channel_user_days": f"SELECT {columns} FROM {blocks} WHERE user_id = ? AND month = ? AND channel_id = ?",
+        "any_user_day": f"SELECT day FROM {blocks} WHERE user_id = ? AND month = ? AND channel_id = ? LIMIT 1",
         "write_user": f"INSERT INTO {blocks} (user_id, month, channel_id, day, lines, blocks, generation) "
         "VALUES (?, ?, ?, ?, ?, ?, ?)",
         "forget_user": f"DELETE FROM {blocks} WHERE {of_day}",

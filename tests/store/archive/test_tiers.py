@@ -5,10 +5,10 @@ import random
 
 import pytest
 from support import lines
+from support.kills import Faulty, Killed
 from support.tiers import CHANNELS, DAYS, HORIZON_MS, NOW_MS, USERS, chat, expire, start_of, tiers, width_of
 
 from store.archive.lease import name_of
-from store.archive.objects import Objects
 from store.cursor import Cursor
 from store.errors import ArchiveDamaged, ArchiveUnavailable, StoreUnavailable
 from store.filters import Filter
@@ -159,38 +159,6 @@ async def test_a_user_s_month_reads_that_user_s_blocks_alone(exported):
         assert day.lines == len([m for m in mine if m.sent_ms // MS_IN_DAY * MS_IN_DAY == day.place.day_ms])
         seen.append((len(day.blocks), len(table.blocks)))
     assert sum(held for held, _ in seen) <= sum(whole for _, whole in seen)
-
-
-class Faulty(Objects):
-    """Objects that fail, or whose user is killed, at a chosen step."""
-
-    def __init__(self, objects: Objects, fail_at: int, error: type[BaseException]) -> None:
-        super().__init__(objects._store, objects._url)
-        self.left, self.error = fail_at, error
-
-    def _step(self) -> None:
-        self.left -= 1
-        if self.left < 0:
-            raise self.error("killed")
-
-    async def replace(self, place, pieces, size, known):
-        self._step()
-        ours = await super().replace(place, pieces, size, known)
-        self._step()
-        return ours
-
-    async def pieces(self, place):
-        self._step()
-        async for piece in super().pieces(place):
-            yield piece
-
-    async def stored(self, place):
-        self._step()
-        return await super().stored(place)
-
-
-class Killed(BaseException):
-    pass
 
 
 async def test_nothing_is_lost_or_doubled_whenever_the_exporter_is_killed(store):

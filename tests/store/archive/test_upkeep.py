@@ -40,7 +40,7 @@ async def test_verify_finds_what_is_damaged_missing_and_not_recorded(exported):
     packed[len(packed) // 2] ^= 1
     await both.objects.put(damaged, iter([bytes(packed)]))
     await both.objects.delete(missing)
-    await both.index.forget(strange, [])
+    await both.index.forget_day(strange)
     again = [piece async for piece in both.objects.pieces(Place(CHANNELS[0], start_of(DAYS[5])))]
     await both.objects.put(older, iter(again))
     problems = {each.place: each.problem async for each in upkeep.verify(both.files, both.index) if each.problem}
