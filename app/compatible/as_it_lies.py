@@ -36,28 +36,29 @@ async def whole_day(request: Request, store: Store, asked: Log) -> Response | No
         return None
     index, files = store.reader.cold.index, store.reader.cold.files
     place = Place(asked.key[0], from_ms)
-    if await index.day(place) is None or from_ms in await index.late(place.channel_id):
+    recorded = await index.day(place)
+    if recorded is None or from_ms in await index.late(place.channel_id):
         return None
-    try:
-        table = await files.table(place)
-    except StoreError as error:
-        log.warning("archive.passed_by", day=str(place), reason=str(error))
-        return None
-    etag = f'W/"{table.generation.hex()}"'
-    headers = {"etag": etag, "vary": "accept-encoding"}
-    if known_to(request.headers.get("if-none-match", ""), etag):
+    headers = _headers(recorded.generation)
+    if known_to(request.headers.get("if-none-match", ""), headers["etag"]):
         return Response(status_code=304, headers=headers)
-    pieces = files.raw(place)
     try:
+        # Its length and its ETag are those of the file whose bytes follow, also if it was exported again just now.
+        table, pieces = await files.raw(place)
         first = await anext(pieces, None)
     except StoreError as error:
         log.warning("archive.passed_by", day=str(place), reason=str(error))
         return None
     if first is None:
         return None
+    headers = _headers(table.generation)
     headers |= {"content-encoding": "gzip", "content-length": str(table.size)}
     body = iter(()) if is_head(request) else _body(first, pieces)
     return StreamingResponse(body, media_type="text/plain; charset=utf-8", headers=headers)
+
+
+def _headers(generation: bytes) -> dict[str, str]:
+    return {"etag": f'W/"{generation.hex()}"', "vary": "accept-encoding"}
 
 
 async def _body(first: bytes, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

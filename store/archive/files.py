@@ -48,17 +48,26 @@ class Files:
         self.damaged = 0
         self._tables: OrderedDict[Place, Table] = OrderedDict()
 
-    async def table(self, place: Place) -> Table:
+    async def table(self, place: Place, generation: bytes | None = None) -> Table:
         """Give the table of a day's file.
+
+        Args:
+            place: which day.
+            generation: of the file that is recorded: what is remembered of another one does not count. None: whatever
+                is remembered does.
 
         Raises:
             ArchiveDamaged: the file is missing, or its table is not as it was written.
             ArchiveUnavailable: it cannot be read.
         """
         known = self._tables.get(place)
-        if known is not None:
+        if known is not None and generation in (None, known.generation):
             self._tables.move_to_end(place)
             return known
+        return (await self._opened(place))[0]
+
+    async def _opened(self, place: Place) -> tuple[Table, bytes]:
+        """Read the table of a file, remember it, and give it with the bytes that say it."""
         try:
             start = await self.objects.start(place, _HEAD_GUESS)
             length = table.head_length(start)
@@ -68,16 +77,23 @@ class Files:
         except ArchiveDamaged as error:
             raise self._damaged(place, error) from error
         self._tables[place] = found
+        self._tables.move_to_end(place)
         while len(self._tables) > _MOST_REMEMBERED:
             self._tables.popitem(last=False)
-        return found
+        return found, start[:length]
 
     def forget(self, place: Place) -> None:
         """Forget the table of a file that may have been replaced."""
         self._tables.pop(place, None)
 
     async def messages(
-        self, place: Place, wanted: Wanted, *, descending: bool = False, sought: Sought = EVERYTHING
+        self,
+        place: Place,
+        wanted: Wanted,
+        *,
+        generation: bytes | None = None,
+        descending: bool = False,
+        sought: Sought = EVERYTHING,
     ) -> AsyncIterator[list[Message]]:
         """Yield the messages of blocks of a day, some at a time, in order.
 
@@ -86,6 +102,7 @@ class Files:
         Args:
             place: which day.
             wanted: which blocks of it.
+            generation: as for `table`.
             descending: the order.
             sought: which lines of those are wanted; some of the others may be given too.
 
@@ -95,7 +112,7 @@ class Files:
         """
         given: tuple[int, int] | None = None
         for _ in range(_TRIES):
-            found = await self.table(place)
+            found = await self.table(place, generation)
             try:
                 async for piece in self._blocks(place, found, wanted(found), sought, descending=descending):
                     fresh = piece if given is None else [m for m in piece if _beyond(m, given, descending=descending)]
@@ -104,24 +121,25 @@ class Files:
                         yield fresh
             except _Replaced as replaced:
                 self.forget(place)
+                generation = None
                 if (await self.table(place)).generation == found.generation:
                     raise self._damaged(place, replaced.why) from replaced
             else:
                 return
         raise ArchiveDamaged(f"the archived day {place} is replaced again and again; ask again in a moment", str(place))
 
-    async def raw(self, place: Place) -> AsyncIterator[bytes]:
-        """Yield the bytes of a day's file; each piece has been checked.
+    async def raw(self, place: Place) -> tuple[Table, AsyncIterator[bytes]]:
+        """Give the table of a day's file as it lies there now, and the bytes of that file; each piece has been checked.
 
         Raises:
-            ArchiveDamaged: the file is missing, not as it was written, or was replaced meanwhile.
-            ArchiveUnavailable: it cannot be read.
+            ArchiveDamaged: the file is missing, or not as it was written; also while it is read on, or if it is
+                replaced meanwhile.
+            ArchiveUnavailable: it cannot be read; likewise.
         """
-        self.forget(place)
-        found = await self.table(place)
-        pending = await self.objects.start(place, found.head_bytes)
-        if table.read(pending) != found:
-            raise ArchiveDamaged(f"the archived day {place} was replaced while it was read", str(place))
+        found, head = await self._opened(place)
+        return found, self._raw(place, found, head)
+
+    async def _raw(self, place: Place, found: Table, pending: bytes) -> AsyncIterator[bytes]:
         for at in range(0, len(found.blocks), _MOST_AT_ONCE):
             numbers = range(at, min(at + _MOST_AT_ONCE, len(found.blocks)))
             try:

@@ -65,10 +65,11 @@ class Slice:
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """What a day of a channel has of a log: a known number of blocks, or of the user, or all."""
+    """What a day of a channel has of a log, as it is recorded: a known number of blocks, or of the user, or all."""
 
     place: Place
     lines: int
+    generation: bytes
     of_user: UserDay | None = None
 
     def blocks(self, table: Table, asked: Slice) -> Sequence[int]:
@@ -157,6 +158,7 @@ class ArchiveReader:
             pieces = self.files.messages(
                 part.place,
                 lambda table: part.blocks(table, asked),
+                generation=part.generation,
                 descending=asked.descending,
                 sought=asked.sought,
             )
@@ -178,7 +180,7 @@ class ArchiveReader:
         if asked.shape is CHANNEL:
             walk = self.index.walk(asked.key[0], first_day, last_ms + 1, descending=asked.descending)
             async for day in walk:
-                yield [_Part(day.place, day.lines)]
+                yield [_Part(day.place, day.lines, day.generation)]
             return
         user_id, channel_id = asked.key[-1], asked.channel_id if asked.shape is CHANNEL_USER else None
         months = await self.index.user_months(user_id, channel_id)
@@ -187,7 +189,8 @@ class ArchiveReader:
             by_day: dict[int, list[_Part]] = {}
             for each in await self.index.user_days(user_id, month, channel_id):
                 if first_day <= each.place.day_ms <= last_ms:
-                    by_day.setdefault(each.place.day_ms, []).append(_Part(each.place, each.lines, each))
+                    part = _Part(each.place, each.lines, each.generation, each)
+                    by_day.setdefault(each.place.day_ms, []).append(part)
             for day_ms in sorted(by_day, reverse=asked.descending):
                 yield by_day[day_ms]
 

@@ -105,6 +105,28 @@ async def test_a_closed_day_is_sent_as_it_lies(client, archive, said):
     assert (head.status_code, head.content) == (200, b"")
 
 
+async def test_a_day_that_is_exported_anew_is_sent_as_it_lies_now(client, archive, said):
+    path, gzipped = f"{day_path(said[0])}?raw", {"accept-encoding": "gzip"}
+    place = Place(lines.CHANNEL_ID, said[0].sent_ms // MS_IN_DAY * MS_IN_DAY)
+    before = await client.get(path, headers=gzipped)
+    late = Message.parse(lines.privmsg("late", number=99, sent_ms=said[0].sent_ms + 1))
+
+    async def pieces():
+        yield [late]
+
+    await archive.exporter.merge(place, pieces())
+    try:
+        answer = await client.get(path, headers=gzipped | {"if-none-match": before.headers["etag"]})
+        assert raw(answer) == [said[0].line, late.line, said[1].line, said[2].line]
+        assert answer.headers["etag"] != before.headers["etag"]
+        again = await client.get(path, headers=gzipped | {"if-none-match": answer.headers["etag"]})
+        assert again.status_code == 304
+    finally:
+        await archive.exporter.rewrite(place, lambda message: None if message.line == late.line else message)
+    back = await client.get(path, headers=gzipped | {"if-none-match": before.headers["etag"]})
+    assert back.status_code == 304
+
+
 @pytest.mark.parametrize("encoding", ["identity", "gzip;q=0", "br"])
 async def test_who_takes_no_gzip_gets_the_same_lines(client, said, encoding):
     answer = await client.get(f"{day_path(said[0])}?raw", headers={"accept-encoding": encoding})
