@@ -236,16 +236,24 @@ class Exporter:
         """
         begun = time.monotonic()
         out = await self._out()
+        in_file = set[int]()
         with scratch() as body:
             known = await self._files.objects.stored(place)
-            encoded = await self._merged(place, more, body, out, is_there=known is not None)
+            encoded = await self._merged(place, more, body, out, in_file if known is not None else None)
             if encoded.table.lines:
+                await self._forget_gone(place, in_file - encoded.users.keys())
                 await self._store(place, encoded, body, lease, known)
+        day = ArchivedDay.of(place, encoded)
         if encoded.table.lines:
-            await self._index.record(ArchivedDay.of(place, encoded), encoded.users)
+            await self._index.record_users(day, encoded.users)
+        # Who opted out before this may have been erased from where this day was not yet; who does later is found there.
         now_out = await self._out()
-        if now_out.version != out.version or not encoded.table.lines:
-            # Who opted out meanwhile may have been erased from where this day was not yet.
+        has_changed = now_out.version != out.version
+        if has_changed:
+            await self._index.note(place)  # for whoever is stopped from here on
+        if encoded.table.lines:
+            await self._index.record_day(day)
+        if has_changed or not encoded.table.lines:
             await self.rewrite(place, now_out.shown, lease)
         self.counts.days += 1
         self.counts.lines += encoded.table.lines
@@ -273,9 +281,8 @@ class Exporter:
 
         async def kept() -> AsyncIterator[list[Message]]:
             nonlocal gone
-            async for piece in self._files.messages(place, whole):
+            async for piece in _noting(self._files.messages(place, whole), users):
                 left = [stays for message in piece if (stays := shown(message)) is not None]
-                users.update(user for message in piece for user in message.users)
                 gone += len(piece) - len(left)
                 yield left
 
@@ -332,10 +339,12 @@ class Exporter:
         more: AsyncIterator[Sequence[Line]] | None,
         body: BinaryIO,
         out: OptedOut,
-        *,
-        is_there: bool,
+        in_file: set[int] | None,
     ) -> Encoded:
-        """Encode what Cassandra and the archive have of a day; what the archive should have and has not is missed."""
+        """Encode what Cassandra and the archive have of a day; what the archive should have and has not is missed.
+
+        Takes note of the users who have something in the file that is there; None: there is none.
+        """
         day = Log(CHANNEL, (place.channel_id,), place.day_ms, place.day_ms + MS_IN_DAY, newest_first=False)
 
         async def encoded_of(*sources: AsyncIterator[Sequence[Line]]) -> Encoded:
@@ -346,9 +355,9 @@ class Exporter:
 
         sources = read() if more is None else [more, *read()]
         self._files.forget(place)
-        if is_there:
+        if in_file is not None:
             try:
-                return await encoded_of(*sources, self._files.messages(place, whole))
+                return await encoded_of(*sources, _noting(self._files.messages(place, whole), in_file))
             except ArchiveDamaged as error:
                 if more is not None:
                     raise
@@ -365,6 +374,12 @@ class Exporter:
                 str(place),
             )
         return encoded
+
+    async def _forget_gone(self, place: Place, users: Collection[int]) -> None:
+        """Forget users who have something in the file of a day, and will not have: as `rewrite`, before it goes."""
+        if users:
+            await self._index.note(place)  # for whoever is stopped from here on
+            await self._index.forget_users(place, users)
 
     async def _failed(self, place: Place, error: StoreError, outcome: Exported) -> None:
         self.counts.failures += 1
@@ -407,6 +422,13 @@ async def _shown(place: Place, pieces: AsyncIterator[Sequence[Line]], out: Opted
     async for piece in pieces:
         kept = [_told(line).shown(place.channel_id, out) for line in piece] if out else piece
         yield [line for line in kept if line is not None]
+
+
+async def _noting(pieces: AsyncIterator[Sequence[Message]], users: set[int]) -> AsyncIterator[Sequence[Message]]:
+    """Yield messages, and take note of the users in whose logs they stand."""
+    async for piece in pieces:
+        users.update(user for message in piece for user in message.users)
+        yield piece
 
 
 def _told(line: Line) -> Told:

@@ -179,8 +179,23 @@ class ArchiveIndex:
         Raises:
             StoreUnavailable: Cassandra cannot answer; recording it again is right.
         """
-        month = Width.MONTH.start(day.place.day_ms)
-        await send_all(self._session, self._user_rows(day, users, month))
+        await self.record_users(day, users)
+        await self.record_day(day)
+
+    async def record_users(self, day: ArchivedDay, users: Mapping[int, UserLines]) -> None:
+        """Record where the lines of users are in a day whose file is stored: whoever erases one finds them by that.
+
+        Raises:
+            StoreUnavailable: Cassandra cannot answer; recording it again is right.
+        """
+        await send_all(self._session, self._user_rows(day, users, Width.MONTH.start(day.place.day_ms)))
+
+    async def record_day(self, day: ArchivedDay) -> None:
+        """Record that a day is there.
+
+        Raises:
+            StoreUnavailable: Cassandra cannot answer; recording it again is right.
+        """
         await self._ask(
             "write_day",
             day.place.channel_id,

@@ -62,15 +62,15 @@ async def test_who_is_out_or_opts_out_meanwhile_is_not_exported(store):
     optouts = await Optouts.open(store.session)
     await optouts.add(Kind.USER, [USERS[0]], Way.ADMIN)
     exporter = await both.exporter(optouts=optouts)
-    record, others = exporter._index.record, await Optouts.open(store.session)
+    record, others = exporter._index.record_users, await Optouts.open(store.session)
 
     async def recorded(*day) -> None:
         """Have another opt out, and be erased from what is recorded, just before this day is."""
-        exporter._index.record = record
+        exporter._index.record_users = record
         await others.add(Kind.USER, [USERS[1]], Way.ADMIN)
         await record(*day)
 
-    exporter._index.record = recorded
+    exporter._index.record_users = recorded
     assert (await exporter.run(CHANNELS)).failed == {}
     places = [place async for place in both.objects.places()]
     assert len(places) > 10
