@@ -80,12 +80,13 @@ def reindex(channel_id: ChannelId = None) -> None:
     """Make what Cassandra knows of the archive again from the files alone; on empty tables, all routes answer again.
 
     Names and channels are learnt from the lines, and lines that Cassandra should still have and has not are written to
-    it. Files that justlog wrote are taken in: copy its tree into the archive, then do this.
+    it. Files that justlog wrote are taken in: copy its tree into the archive, then do this. What files have of those
+    who opted out is taken out of them.
     """
 
     async def walk(archive: Archive) -> AsyncIterator[Finding]:
         restorer = await Restorer.open(archive)
-        async for found in upkeep.reindex(archive.files, archive.index, channel_id, restorer):
+        async for found in upkeep.reindex(archive.files, archive.index, archive.exporter, channel_id, restorer):
             yield found
 
     _go_through(walk, "recorded")

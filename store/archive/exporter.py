@@ -210,15 +210,36 @@ class Exporter:
             ArchiveError: it cannot be; what the archive has of it is damaged.
             StoreUnavailable: Cassandra or the archive cannot answer, or another exports the day now.
         """
-        waited = 0
-        while True:
+        async with self.held(place) as lease:
+            if lease is None:
+                raise StoreUnavailable(f"{place} is being exported by another; begin again in a moment")
+            return await self.export(place, lease, pieces)
+
+    @contextlib.asynccontextmanager
+    async def held(self, place: Place) -> AsyncIterator[Lease | None]:
+        """Keep others away from a day while the block runs; gives None where another does not end in time.
+
+        Raises:
+            StoreUnavailable: Cassandra cannot answer.
+        """
+        for _ in range(_WAIT_SECONDS):
             async with self._leases.held(name_of(place)) as lease:
                 if lease is not None:
-                    return await self.export(place, lease, pieces)
-            if waited >= _WAIT_SECONDS:
-                raise StoreUnavailable(f"{place} is being exported by another; begin again in a moment")
+                    yield lease
+                    return
             await asyncio.sleep(1)
-            waited += 1
+        yield None
+
+    async def out(self) -> OptedOut:
+        """Give who is out now.
+
+        Raises:
+            StoreUnavailable: Cassandra cannot answer.
+        """
+        if self._optouts is None:
+            return NOBODY
+        await self._optouts.refresh()
+        return self._optouts.now()
 
     async def export(
         self, place: Place, lease: Lease | None = None, more: AsyncIterator[Sequence[Line]] | None = None
@@ -235,7 +256,7 @@ class Exporter:
             StoreUnavailable: Cassandra or the archive cannot answer.
         """
         begun = time.monotonic()
-        out = await self._out()
+        out = await self.out()
         in_file = set[int]()
         with scratch() as body:
             known = await self._files.objects.stored(place)
@@ -247,7 +268,7 @@ class Exporter:
         if encoded.table.lines:
             await self._index.record_users(day, encoded.users)
         # Who opted out before this may have been erased from where this day was not yet; who does later is found there.
-        now_out = await self._out()
+        now_out = await self.out()
         has_changed = now_out.version != out.version
         if has_changed:
             await self._index.note(place)  # for whoever is stopped from here on
@@ -387,13 +408,6 @@ class Exporter:
         outcome.failed[place] = str(error)
         with contextlib.suppress(StoreUnavailable):
             await self._index.failed(place, str(error))
-
-    async def _out(self) -> OptedOut:
-        """Give who is out now."""
-        if self._optouts is None:
-            return NOBODY
-        await self._optouts.refresh()
-        return self._optouts.now()
 
     async def _encode(self, place: Place, pieces: AsyncIterator[Sequence[Line]], body: BinaryIO) -> Encoded:
         encoder = Encoder(body, place.channel_id, self._block_bytes)

@@ -73,6 +73,8 @@ class Restorer:
         Raises:
             StoreUnavailable: Cassandra cannot answer.
         """
+        # A reindex takes hours: who opts out meanwhile is erased, and must not be written back.
+        await self._archive.optouts.refresh()
         out = self._archive.optouts.now()
         shown = [stays for message in messages if (stays := out.shown(message)) is not None]
         for at in range(0, len(shown), _AT_ONCE):

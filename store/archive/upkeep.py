@@ -12,18 +12,20 @@ from typing import BinaryIO
 
 from store.archive import format as archived
 from store.archive import table
-from store.archive.exporter import read_back
+from store.archive.exporter import Exporter, read_back
 from store.archive.files import Files, whole
 from store.archive.format import Encoder, UserLines
 from store.archive.index import ArchivedDay, ArchiveIndex
 from store.archive.objects import Place
-from store.archive.restoring import Restorer
+from store.archive.restoring import RestoredDay, Restorer
 from store.archive.scratch import scratch
 from store.archive.table import Table
 from store.archive.told import Told
 from store.errors import ArchiveDamaged, ArchiveError, LineError
 from store.keys import MS_IN_DAY
+from store.lease import Lease
 from store.message import Message
+from store.opted_out import OptedOut
 
 _BLOCKS_AT_ONCE = 8
 _LONGEST_LINE = 64 * 1024
@@ -81,15 +83,21 @@ async def _check_blocks(files: Files, place: Place, found: Table) -> None:
 
 
 async def reindex(
-    files: Files, index: ArchiveIndex, channel_id: int | None = None, restorer: Restorer | None = None
+    files: Files,
+    index: ArchiveIndex,
+    exporter: Exporter,
+    channel_id: int | None = None,
+    restorer: Restorer | None = None,
 ) -> AsyncIterator[Finding]:
     """Record what the files say, of a channel or of all; one that another wrote is given a table of its own first.
 
-    Yields what became of each.
+    Lines of those who are out are taken out of the files: a copy, or what another wrote, may have them. Yields what
+    became of each day.
 
     Args:
         files: the archive.
         index: where it is recorded.
+        exporter: keeps others away from a day, knows who is out, and writes files anew.
         channel_id: whose; None: all.
         restorer: brings back names, and lines that Cassandra should have; None: neither.
 
@@ -97,27 +105,55 @@ async def reindex(
         StoreUnavailable: the archive or Cassandra cannot answer.
     """
     async for place in files.objects.places(channel_id):
-        try:
-            yield Finding(place, None, await _recorded(files, index, place, restorer))
-        except ArchiveError as error:
-            yield Finding(place, str(error))
+        async with exporter.held(place) as lease:
+            if lease is None:
+                finding = Finding(place, "another works on it; do this once more in a moment")
+            elif await files.objects.stored(place) is None:
+                continue  # it was removed since it was seen
+            else:
+                try:
+                    finding = Finding(place, None, await _recorded(files, index, exporter, place, lease, restorer))
+                except ArchiveError as error:
+                    finding = Finding(place, str(error))
+        yield finding
     if restorer is not None:
         await restorer.flush()
 
 
-async def _recorded(files: Files, index: ArchiveIndex, place: Place, restorer: Restorer | None) -> int:
+async def _recorded(
+    files: Files, index: ArchiveIndex, exporter: Exporter, place: Place, lease: Lease, restorer: Restorer | None
+) -> int:
+    """Record a day, and give how many lines it has. Nobody who opts out meanwhile is left in it."""
     files.forget(place)
     if not (await files.objects.start(place, len(table.FIXED))).startswith(table.FIXED):
         await _adopt(files, place)
-    day = None if restorer is None else restorer.day(place)
+    while True:
+        out = await exporter.out()
+        day, users, hidden = await _read(files, place, out, None if restorer is None else restorer.day(place))
+        lease.check()
+        if hidden:
+            lines = day.lines - await exporter.rewrite(place, out.shown, lease)
+            files.forget(place)
+        else:
+            await index.record(day, users)
+            lines = day.lines
+        if not lines or (await exporter.out()).version == out.version:
+            return lines
+
+
+async def _read(
+    files: Files, place: Place, out: OptedOut, taking: RestoredDay | None
+) -> tuple[ArchivedDay, dict[int, UserLines], bool]:
+    """Read a day; give what is recorded of it and of its users, and whether it holds anything of those who are out."""
     users: dict[int, tuple[int, set[int]]] = {}
     found = await files.table(place)
     firsts = [block.first_line for block in found.blocks]
-    number, line = 0, 0
+    number, line, hidden = 0, 0, False
     async for piece in files.messages(place, whole):
-        if day is not None:
-            await day.take(piece)
+        if taking is not None:
+            await taking.take(piece)
         for message in piece:
+            hidden = hidden or (bool(out) and out.shown(message) is not message)
             while number + 1 < len(firsts) and firsts[number + 1] <= line:
                 number += 1
             for user in message.users:
@@ -125,8 +161,7 @@ async def _recorded(files: Files, index: ArchiveIndex, place: Place, restorer: R
                 users[user] = count + 1, blocks | {number}
             line += 1
     told = {user: UserLines(count, sorted(blocks)) for user, (count, blocks) in users.items()}
-    await index.record(ArchivedDay(place, found.lines, found.size, found.digest, found.generation), told)
-    return found.lines
+    return ArchivedDay(place, found.lines, found.size, found.digest, found.generation), told, hidden
 
 
 async def _adopt(files: Files, place: Place) -> None:

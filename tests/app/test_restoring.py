@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
 
 import httpx2
 from support import lines
@@ -16,7 +17,9 @@ from store.archive.restoring import Restorer
 from store.horizon import Horizon
 from store.keys import MS_IN_DAY
 from store.message import Message
-from store.shapes import CHANNEL
+from store.optouts import Kind, Optouts, Way
+from store.reader import Log, Reader
+from store.shapes import CHANNEL, USER, Shape
 from store.writer import Writer
 
 TODAY_MS = time.time_ns() // 1_000_000 // MS_IN_DAY * MS_IN_DAY
@@ -55,6 +58,10 @@ def chat() -> list[Message]:
     return [Message.parse(line, channel_id=lines.CHANNEL_ID) for line in said]
 
 
+def reindexed(archive: Archive, restorer: Restorer) -> AsyncIterator[upkeep.Finding]:
+    return upkeep.reindex(archive.files, archive.index, archive.exporter, None, restorer)
+
+
 async def answers(client: httpx2.AsyncClient) -> dict[str, tuple[int, object]]:
     found = {}
     for route in ROUTES:
@@ -88,7 +95,7 @@ async def test_the_archive_alone_makes_every_route_answer_again(store, tmp_path)
     await asyncio.gather(
         *(store.session.execute(f"TRUNCATE {settings.keyspace}.{name}") for (name,) in tables if name != "schema_lock")
     )
-    found = [each async for each in upkeep.reindex(archive.files, archive.index, None, await Restorer.open(archive))]
+    found = [each async for each in reindexed(archive, await Restorer.open(archive))]
     assert sum(each.lines for each in found) == len(said)
     async with served(settings) as client:
         await until_ready(client)
@@ -111,13 +118,35 @@ async def test_only_what_is_missing_is_written(store, tmp_path, monkeypatch):
         taken.extend(messages)
 
     monkeypatch.setattr(restorer, "write", write)
-    [_] = [each async for each in upkeep.reindex(archive.files, archive.index, None, restorer)]
+    [_] = [each async for each in reindexed(archive, restorer)]
     assert taken == []
     for table in ("channel_messages", "channel_buckets"):
         await store.session.execute(f"TRUNCATE {store.session.table(table)}")
     await writer.write(fresh := recent[::2])
     writer.forget_buckets()
     await writer.write(fresh)
-    [_] = [each async for each in upkeep.reindex(archive.files, archive.index, None, restorer)]
+    [_] = [each async for each in reindexed(archive, restorer)]
     assert taken == [message for message in recent if message not in fresh]
     assert await (await Horizon.open(store.session)).of(CHANNEL) < RECENT_MS
+
+
+async def test_who_opts_out_meanwhile_is_not_written_back(store, tmp_path):
+    settings = store.session.settings.model_copy(update={"archive_url": (tmp_path / "archive").as_uri()})
+    recent = [message for message in chat() if message.sent_ms >= RECENT_MS and message.login == "bo_nord"]
+    theirs = [message for message in chat() if message.sent_ms >= RECENT_MS and message.login != "bo_nord"]
+    await (await Writer.open(store.session)).write(recent + theirs)
+    archive = await Archive.open(store.session, settings, clock_ms=lambda: time.time_ns() // 1_000_000 + 120_000)
+    await archive.run()
+    restorer = await Restorer.open(archive)
+    await (await Optouts.open(store.session)).add(Kind.USER, [501], Way.ADMIN)
+    for table in ("channel_messages", "channel_buckets", "user_messages", "user_buckets"):
+        await store.session.execute(f"TRUNCATE {store.session.table(table)}")
+    await restorer.write(recent + theirs)
+    hot = await Reader.open(store.session)
+
+    async def stand(shape: Shape, *key: int) -> list[Message]:
+        return [message async for piece in hot.stream(Log(shape, key, newest_first=False)) for message in piece]
+
+    assert theirs
+    assert await stand(USER, 501) == []
+    assert [m.position for m in await stand(CHANNEL, lines.CHANNEL_ID)] == [m.position for m in recent]

@@ -194,7 +194,7 @@ async def test_days_are_exported_merged_erased_and_looked_after_in_every_store(s
     assert problems.keys() == {damaged, missing}
     await objects.put(damaged, iter([packed]))
     await store.session.execute(f"TRUNCATE {store.session.table('archived_days')}")
-    assert [each.problem async for each in upkeep.reindex(archive.files, archive.index)] == [None] * 3
+    assert [each.problem async for each in upkeep.reindex(archive.files, archive.index, archive.exporter)] == [None] * 3
     await stands([m for m in left if m.channel_id != CHANNELS[0] or m.sent_ms < start_of(days[1])], [])
 
 

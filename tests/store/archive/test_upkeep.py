@@ -15,6 +15,7 @@ from store.archive.objects import Place
 from store.errors import StoreUnavailable
 from store.keys import MS_IN_DAY, Width
 from store.message import Message
+from store.optouts import Kind, Optouts, Way
 from store.reader import Log
 from store.retention import Retention
 from store.shapes import CHANNEL, CHANNEL_USER, USER
@@ -62,7 +63,7 @@ async def test_the_archive_alone_gives_its_index_again(exported, store):
         before[table] = sorted(tuple(v for v in row if table != "archived_days" or v != row[4]) for row in rows)
         await store.session.execute(f"TRUNCATE {store.session.table(table)}")
     assert await lines_of(both, USER, (USERS[0],)) == []
-    found = [each async for each in upkeep.reindex(both.files, both.index)]
+    found = [each async for each in upkeep.reindex(both.files, both.index, await both.exporter())]
     assert sum(each.lines for each in found) == len(said)
     for shape, key, keep in (
         (CHANNEL, (CHANNELS[0],), lambda m: m.channel_id == CHANNELS[0]),
@@ -76,15 +77,109 @@ async def test_the_archive_alone_gives_its_index_again(exported, store):
 
 async def test_a_file_that_justlog_wrote_is_taken_in(exported):
     both, said = exported
+    exporter = await both.exporter()
     mine = Place(CHANNELS[0], start_of(DAYS[0]))
     of_day = [m for m in said if m.channel_id == CHANNELS[0] and m.sent_ms // MS_IN_DAY * MS_IN_DAY == mine.day_ms]
     text = "".join(message.line + "\n" for message in of_day).encode()
     await both.objects.put(mine, iter([gzip.compress(text)]))
-    assert [each.problem async for each in upkeep.reindex(both.files, both.index, CHANNELS[0])] == [None] * len(DAYS)
+    assert [each.problem async for each in upkeep.reindex(both.files, both.index, exporter, CHANNELS[0])] == [
+        None
+    ] * len(DAYS)
     assert await lines_of(both, CHANNEL, (CHANNELS[0],)) == wanted(said, lambda m: m.channel_id == CHANNELS[0])
     await both.objects.put(mine, iter([gzip.compress(text + b"PING :of another day\n")]))
-    problems = [each.problem async for each in upkeep.reindex(both.files, both.index, CHANNELS[0]) if each.problem]
+    problems = [
+        each.problem async for each in upkeep.reindex(both.files, both.index, exporter, CHANNELS[0]) if each.problem
+    ]
     assert problems == [f"{mine.path} holds 1 lines that have no place on that day; it was left as it is"]
+
+
+async def text_of(both, place: Place) -> str:
+    return gzip.decompress(b"".join([piece async for piece in both.objects.pieces(place)])).decode()
+
+
+async def test_nobody_else_works_on_a_day_that_is_recorded(exported, monkeypatch):
+    both, said = exported
+    exporter, eraser = await both.exporter(), await eraser_of(both)
+    first, second = (Place(CHANNELS[0], start_of(day)) for day in DAYS[:2])
+    monkeypatch.setattr("store.archive.exporter._WAIT_SECONDS", 1)
+    read, tried = both.files.messages, []
+
+    async def messages(place, wanted):
+        if place == first:
+            with pytest.raises(StoreUnavailable, match="is being exported"):
+                await eraser._rewrite(first, lambda _: None, ())
+            tried.append(place)
+        async for piece in read(place, wanted):
+            yield piece
+
+    monkeypatch.setattr(both.files, "messages", messages)
+    async with eraser._leases.held(name_of(second)):
+        await both.index.forget_day(second)
+        found = {each.place: each.problem async for each in upkeep.reindex(both.files, both.index, exporter)}
+    assert tried == [first]
+    assert {place: problem for place, problem in found.items() if problem} == {
+        second: "another works on it; do this once more in a moment"
+    }
+    assert await both.index.day(second) is None
+    # One that was removed since it was seen is not recorded.
+    objects = both.objects
+
+    async def places(channel_id=None):
+        async for place in type(objects).places(objects, channel_id):
+            yield place
+        yield Place(CHANNELS[0], start_of(DAYS[0]) - MS_IN_DAY)
+
+    monkeypatch.setattr(objects, "places", places)
+    again = [each async for each in upkeep.reindex(both.files, both.index, exporter)]
+    assert ([each.problem for each in again], sum(each.lines for each in again)) == ([None] * len(found), len(said))
+
+
+async def test_what_a_copy_has_of_those_who_are_out_is_not_taken_in(exported):
+    both, said = exported
+    optouts, others = [await Optouts.open(both.store.session) for _ in range(2)]
+    exporter = await both.exporter(optouts=optouts)
+    theirs, mixed, alone = (Place(CHANNELS[0], start_of(day)) for day in DAYS[:3])
+    packed = {place: [piece async for piece in both.objects.pieces(place)] async for place in both.objects.places()}
+    await others.add(Kind.USER, [USERS[0]], Way.ADMIN)
+    async for _ in (await eraser_of(both)).erase_user(USERS[0], others.now().shown):
+        pass
+    # Copies of before are put back, and a tree of justlog, of one in which nobody else speaks.
+    for place, pieces in packed.items():
+        await both.objects.put(place, iter(pieces))
+    of_user = [m for m in said if m.author_id == USERS[0] and Place(m.channel_id, start_of(DAYS[2])) == alone]
+    of_user = [m for m in of_user if m.sent_ms // MS_IN_DAY * MS_IN_DAY == alone.day_ms]
+    assert of_user
+    await both.objects.put(alone, iter([gzip.compress("".join(m.line + "\n" for m in of_user).encode())]))
+    left = [m for m in said if m.author_id != USERS[0] and (m.channel_id, m.sent_ms // MS_IN_DAY * MS_IN_DAY) != (
+        alone.channel_id, alone.day_ms)]  # fmt: skip
+    found = [each async for each in upkeep.reindex(both.files, both.index, exporter)]
+    assert [each.problem for each in found] == [None] * len(packed)
+    assert sum(each.lines for each in found) == len(left)
+    assert await both.index.user_months(USERS[0]) == []
+    assert await both.objects.stored(alone) is None
+    assert await both.index.day(alone) is None
+    assert {f"user-id={USERS[0]};" in await text_of(both, place) for place in (theirs, mixed)} == {False}
+    for channel_id in CHANNELS:
+        mine = sorted((m for m in left if m.channel_id == channel_id), key=lambda m: m.position.order)
+        assert await lines_of(both, CHANNEL, (channel_id,)) == [m.line for m in mine]
+
+
+async def test_who_opts_out_while_a_day_is_recorded_is_not_left_in_it(exported, monkeypatch):
+    both, _ = exported
+    optouts, others = [await Optouts.open(both.store.session) for _ in range(2)]
+    exporter, record = await both.exporter(optouts=optouts), both.index.record
+
+    async def recorded(*day) -> None:
+        """Have one opt out, and be erased from what is recorded, just before this day is."""
+        monkeypatch.undo()
+        await others.add(Kind.USER, [USERS[1]], Way.ADMIN)
+        await record(*day)
+
+    monkeypatch.setattr(both.index, "record", recorded)
+    found = [each async for each in upkeep.reindex(both.files, both.index, exporter)]
+    assert [each.problem for each in found] == [None] * len(found)
+    assert await both.index.user_months(USERS[1]) == []
+    assert not [each.place for each in found if f"user-id={USERS[1]};" in await text_of(both, each.place)]
 
 
 async def eraser_of(both) -> ArchiveEraser:
