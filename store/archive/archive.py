@@ -19,6 +19,7 @@ from store.archive.objects import Objects, Place
 from store.archive.renewal import Renewal
 from store.directory import Directory
 from store.errors import ArchiveError, StoreError, StoreUnavailable
+from store.horizon import Horizon
 from store.keys import MS_IN_DAY, MS_IN_HOUR
 from store.lease import Leases
 from store.optouts import Optouts
@@ -160,7 +161,16 @@ class Archive:
         grace_ms = round(settings.archive_grace_hours * MS_IN_HOUR)
         optouts = await Optouts.open(session)
         reader = await Reader.open(session)
-        exporter = Exporter(reader, files, index, leases, optouts=optouts, grace_ms=grace_ms, clock_ms=clock_ms)
+        exporter = Exporter(
+            reader,
+            files,
+            index,
+            leases,
+            optouts=optouts,
+            horizon=await Horizon.open(session),
+            grace_ms=grace_ms,
+            clock_ms=clock_ms,
+        )
         eraser = ArchiveEraser(exporter, index, objects, leases)
         directory, wanted = await Directory.open(session), await WantedChannels.open(session)
         renewal = await Renewal.open(session, reader)

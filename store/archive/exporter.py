@@ -28,6 +28,7 @@ from store.archive.scratch import scratch
 from store.archive.table import HEAD_BYTES
 from store.archive.told import Told
 from store.errors import ArchiveDamaged, ArchiveUnavailable, StoreError, StoreUnavailable
+from store.horizon import Horizon
 from store.keys import MS_IN_DAY
 from store.lease import Lease, Leases
 from store.merging import merged
@@ -121,6 +122,7 @@ class Exporter:
         index: what is known of it.
         leases: keeps others away.
         optouts: whose lines are not kept; None: everyone's are.
+        horizon: since when Cassandra has every line; None: nobody knows.
         grace_ms: so long after its end a day is closed.
         clock_ms: Unix milliseconds.
         block_bytes: text in a block of a file.
@@ -134,6 +136,7 @@ class Exporter:
         leases: Leases,
         *,
         optouts: Optouts | None = None,
+        horizon: Horizon | None = None,
         grace_ms: int,
         clock_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
         block_bytes: int = archived.BLOCK_BYTES,
@@ -143,6 +146,7 @@ class Exporter:
         self._index = index
         self._leases = leases
         self._optouts = optouts
+        self._horizon = horizon
         self._grace_ms = grace_ms
         self._clock_ms = clock_ms
         self._block_bytes = block_bytes
@@ -386,15 +390,27 @@ class Exporter:
                 body.seek(0)
                 body.truncate()
                 sources = read()
+                in_file -= out.users.keys()  # that they have lines there is needed until the day is mended
         encoded = await encoded_of(*sources)
         recorded = await self._index.day(place)
-        if recorded is not None and encoded.table.lines < recorded.lines:
+        lacks = recorded is not None and encoded.table.lines < recorded.lines
+        if recorded is not None and lacks and not await self._lacks_those_who_are_out(place, out):
             raise ArchiveDamaged(
                 f"the archived day {place} is missing or damaged, and Cassandra no longer has all of its "
                 f"{recorded.lines:,} lines: put its file {place.path} back from a copy",
                 str(place),
             )
         return encoded
+
+    async def _lacks_those_who_are_out(self, place: Place, out: OptedOut) -> bool:
+        """Say whether Cassandra has all lines of a day but of users who are out, and whether any of them had some.
+
+        How many is not known: removals of their lines name their logins alone.
+        """
+        horizon_ms = place.day_ms + 1 if self._horizon is None else await self._horizon.of(CHANNEL)
+        if horizon_ms is not None and place.day_ms < horizon_ms:
+            return False
+        return await self._index.has_any(place, [user for user, end_ms in out.users.items() if place.day_ms < end_ms])
 
     async def _forget_gone(self, place: Place, users: Collection[int]) -> None:
         """Forget users who have something in the file of a day, and will not have: as `rewrite`, before it goes."""

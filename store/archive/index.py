@@ -169,6 +169,18 @@ class ArchiveIndex:
         ]
         return sorted(found, key=lambda each: (each.place.day_ms, each.place.channel_id))
 
+    async def has_any(self, place: Place, users: Sequence[int]) -> bool:
+        """Say whether any of some users has lines on a day.
+
+        Raises:
+            StoreUnavailable: Cassandra cannot answer.
+        """
+        key = Width.MONTH.start(place.day_ms), place.channel_id, place.day_ms
+        for at in range(0, len(users), _AT_ONCE):
+            if any(await asyncio.gather(*(self._ask("user_day", user, *key) for user in users[at : at + _AT_ONCE]))):
+                return True
+        return False
+
     async def record(self, day: ArchivedDay, users: Mapping[int, UserLines]) -> None:
         """Record a day whose file is stored: first where its users' lines are, at last that it is there.
 
@@ -339,6 +351,7 @@ def _statements(session: Session) -> dict[str, str]:
         "user_days": f"SELECT {columns} FROM {blocks} WHERE user_id = ? AND month = ?",
         "channel_user_days": f"SELECT {columns} FROM {blocks} WHERE user_id = ? AND month = ? AND channel_id = ?",
         "any_user_day": f"SELECT day FROM {blocks} WHERE user_id = ? AND month = ? AND channel_id = ? LIMIT 1",
+        "user_day": f"SELECT lines FROM {blocks} WHERE {of_day}",
         "write_user": f"INSERT INTO {blocks} (user_id, month, channel_id, day, lines, blocks, generation) "
         "VALUES (?, ?, ?, ?, ?, ?, ?)",
         "forget_user": f"DELETE FROM {blocks} WHERE {of_day}",

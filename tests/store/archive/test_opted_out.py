@@ -6,12 +6,14 @@ import gzip
 from types import SimpleNamespace
 
 import pytest
-from support.tiers import CHANNELS, NOW_MS, USERS, chat, tiers
+from support.tiers import CHANNELS, DAYS, NOW_MS, USERS, chat, expire, start_of, tiers
 
 from store.archive.eraser import ArchiveEraser
+from store.archive.objects import Place
 from store.erasers import Archived, erasers_of
 from store.erasing import Erased, Erasure
 from store.errors import ArchiveDamaged, ArchiveUnavailable
+from store.keys import MS_IN_DAY
 from store.opted_out import STILL_OUT, OptedOut
 from store.optouts import Kind, Optouts, Way
 from store.reader import Log
@@ -85,6 +87,38 @@ async def test_who_is_out_or_opts_out_meanwhile_is_not_exported(store):
         await exporter.export(place)
     assert {place.channel_id async for place in both.objects.places()} == {CHANNELS[1]}
     assert await both.index.days(CHANNELS[0]) == []
+
+
+async def test_a_damaged_day_is_mended_without_those_who_are_out_while_cassandra_has_all_others(store):
+    said = chat(6, seed=25)
+    await (await Writer.open(store.session, Retention.of(0))).write(said)
+    both = await tiers(store)
+    optouts = await Optouts.open(store.session)
+    exporter = await both.exporter(optouts=optouts, horizon=both.horizon)
+    await exporter.run(CHANNELS)
+    old, recent, other = (Place(CHANNELS[0], start_of(DAYS[at])) for at in (0, -3, -2))
+    assert old.day_ms < both.horizon.ms <= recent.day_ms
+    for place in (old, recent, other):
+        await both.objects.put(place, iter([b"no gzip at all"]))
+    # Someone who has no line there explains no line that is missing.
+    await optouts.add(Kind.USER, [999], Way.ADMIN)
+    of_day = [m for m in said if Place(m.channel_id, m.sent_ms // MS_IN_DAY * MS_IN_DAY) == other]
+    await expire(store, of_day[:1], NOW_MS)
+    with pytest.raises(ArchiveDamaged, match="no longer has all"):
+        await exporter.export(other)
+    await optouts.add(Kind.USER, [USERS[0]], Way.ADMIN)
+    eraser = ArchiveEraser(exporter, both.index, both.objects, exporter._leases)
+    with pytest.raises(ArchiveDamaged):
+        assert [_ async for _ in eraser.erase_user(USERS[0], optouts.now().shown)]
+    with pytest.raises(ArchiveDamaged, match="no longer has all"):
+        await exporter.export(old)
+    left = [m for m in said if Place(m.channel_id, m.sent_ms // MS_IN_DAY * MS_IN_DAY) == recent]
+    assert any(USERS[0] in m.users for m in left)
+    assert await exporter.export(recent) == len([m for m in left if USERS[0] not in m.users])
+    for place in (old, other):
+        await both.objects.delete(place)
+    assert [_ async for _ in eraser.erase_user(USERS[0], optouts.now().shown)]
+    assert await both.index.user_months(USERS[0]) == []
 
 
 async def test_a_damaged_day_does_not_keep_others_from_being_erased(exported):
