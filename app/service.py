@@ -167,7 +167,7 @@ def end_streams(app: FastAPI) -> None:
 def _damaged(app: FastAPI) -> int:
     """Say how many days of the archive could not be given."""
     shared: Shared | None = getattr(app.state, "shared", None)
-    return 0 if shared is None or shared.store is None else shared.store.reader.cold.files.damaged
+    return 0 if shared is None or shared.store is None else shared.store.reader.cold.damaged
 
 
 async def _keep_open(shared: Shared, settings: StoreSettings) -> None:

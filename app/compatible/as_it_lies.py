@@ -11,7 +11,8 @@ from fastapi.responses import Response, StreamingResponse
 from app.dependencies import is_head
 from app.freshness import known_to
 from store.archive.objects import Place
-from store.errors import StoreError
+from store.archive.reader import ArchiveReader
+from store.errors import ArchiveDamaged, StoreError
 from store.keys import MS_IN_DAY
 from store.reader import Log
 from store.shapes import CHANNEL
@@ -34,17 +35,17 @@ async def whole_day(request: Request, store: Store, asked: Log) -> Response | No
         return None
     if from_ms % MS_IN_DAY or to_ms != from_ms + MS_IN_DAY or not _takes_gzip(request):
         return None
-    index, files = store.reader.cold.index, store.reader.cold.files
+    cold = store.reader.cold
     place = Place(asked.key[0], from_ms)
-    recorded = await index.day(place)
-    if recorded is None or from_ms in await index.late(place.channel_id):
+    recorded = await cold.index.day(place)
+    if recorded is None or from_ms in await cold.index.late(place.channel_id):
         return None
     headers = _headers(recorded.generation)
     if known_to(request.headers.get("if-none-match", ""), headers["etag"]):
         return Response(status_code=304, headers=headers)
     try:
         # Its length and its ETag are those of the file whose bytes follow, also if it was exported again just now.
-        table, pieces = await files.raw(place)
+        table, pieces = await cold.files.raw(place)
         first = await anext(pieces, None)
     except StoreError as error:
         log.warning("archive.passed_by", day=str(place), reason=str(error))
@@ -53,7 +54,7 @@ async def whole_day(request: Request, store: Store, asked: Log) -> Response | No
         return None
     headers = _headers(table.generation)
     headers |= {"content-encoding": "gzip", "content-length": str(table.size)}
-    body = iter(()) if is_head(request) else _body(first, pieces)
+    body = iter(()) if is_head(request) else _body(cold, place, first, pieces)
     return StreamingResponse(body, media_type="text/plain; charset=utf-8", headers=headers)
 
 
@@ -61,7 +62,7 @@ def _headers(generation: bytes) -> dict[str, str]:
     return {"etag": f'W/"{generation.hex()}"', "vary": "accept-encoding"}
 
 
-async def _body(first: bytes, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def _body(cold: ArchiveReader, place: Place, first: bytes, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     """Yield the body; an error breaks the connection, so that a client sees that the end is missing."""
     yield first
     try:
@@ -69,6 +70,8 @@ async def _body(first: bytes, pieces: AsyncIterator[bytes]) -> AsyncIterator[byt
             yield piece
     except StoreError as error:
         log.error("stream.broken", reason=str(error))
+        if isinstance(error, ArchiveDamaged):
+            await cold.should_be_there(place)
         raise
 
 

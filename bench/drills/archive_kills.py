@@ -237,7 +237,8 @@ async def run(kills: int, lines_a_day: int) -> None:
         await drill.finish()
         await drill.expire(whole=True)
         await drill.look()
-        found = [each async for each in upkeep.verify(drill.archive.files, drill.archive.index)]
+        archive = drill.archive
+        found = [each async for each in upkeep.verify(archive.files, archive.index, archive.exporter)]
         row = {
             "kills": kills,
             "of these while a day was worked on": drill.at_work,

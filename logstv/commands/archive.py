@@ -67,7 +67,7 @@ def verify(
     """
 
     async def walk(archive: Archive) -> AsyncIterator[Finding]:
-        async for found in upkeep.verify(archive.files, archive.index, channel_id):
+        async for found in upkeep.verify(archive.files, archive.index, archive.exporter, channel_id):
             if mend and found.problem is not None:
                 await archive.index.note(found.place)
             yield found

@@ -14,7 +14,7 @@ from store.archive import table
 from store.archive.format import EVERYTHING, Decoded, Sought
 from store.archive.objects import Objects, Place
 from store.archive.table import Table
-from store.errors import ArchiveDamaged
+from store.errors import ArchiveDamaged, ArchiveUnavailable
 from store.message import Message
 
 _HEAD_GUESS = 8 * 1024
@@ -38,14 +38,14 @@ class _Replaced(Exception):
 class Files:
     """The files of archived days; remembers their tables.
 
+    Whether one that is missing should be there is the index's to say.
+
     Attributes:
         objects: where they lie.
-        damaged: how often one was asked for and could not be given, since it is missing or not as it was written.
     """
 
     def __init__(self, objects: Objects) -> None:
         self.objects = objects
-        self.damaged = 0
         self._tables: OrderedDict[Place, Table] = OrderedDict()
 
     async def table(self, place: Place, generation: bytes | None = None) -> Table:
@@ -69,18 +69,26 @@ class Files:
     async def _opened(self, place: Place) -> tuple[Table, bytes]:
         """Read the table of a file, remember it, and give it with the bytes that say it."""
         try:
-            start = await self.objects.start(place, _HEAD_GUESS)
-            length = table.head_length(start)
-            if length > len(start):
-                start = await self.objects.start(place, length)
-            found = table.read(start[:length])
+            head = await self._head(place)
+            found = table.read(head)
         except ArchiveDamaged as error:
-            raise self._damaged(place, error) from error
+            raise _unreadable(place, error) from error
         self._tables[place] = found
         self._tables.move_to_end(place)
         while len(self._tables) > _MOST_REMEMBERED:
             self._tables.popitem(last=False)
-        return found, start[:length]
+        return found, head
+
+    async def _head(self, place: Place) -> bytes:
+        """Read the head of a file; of one that is replaced while it is read in two pieces, that of the new one."""
+        asked = _HEAD_GUESS
+        for _ in range(_TRIES):
+            start = await self.objects.start(place, asked)
+            length = table.head_length(start)
+            if length <= len(start) or len(start) < asked:
+                break
+            asked = length
+        return start[:length]
 
     def forget(self, place: Place) -> None:
         """Forget the table of a file that may have been replaced."""
@@ -108,7 +116,7 @@ class Files:
 
         Raises:
             ArchiveDamaged: the file is missing, or not as it was written; what was yielded before is as it was.
-            ArchiveUnavailable: it cannot be read.
+            ArchiveUnavailable: it cannot be read, or is replaced again and again.
         """
         given: tuple[int, int] | None = None
         for _ in range(_TRIES):
@@ -123,18 +131,17 @@ class Files:
                 self.forget(place)
                 generation = None
                 if (await self.table(place)).generation == found.generation:
-                    raise self._damaged(place, replaced.why) from replaced
+                    raise _unreadable(place, replaced.why) from replaced
             else:
                 return
-        raise ArchiveDamaged(f"the archived day {place} is replaced again and again; ask again in a moment", str(place))
+        raise ArchiveUnavailable(f"the archived day {place} is replaced again and again; ask again in a moment")
 
     async def raw(self, place: Place) -> tuple[Table, AsyncIterator[bytes]]:
         """Give the table of a day's file as it lies there now, and the bytes of that file; each piece has been checked.
 
         Raises:
-            ArchiveDamaged: the file is missing, or not as it was written; also while it is read on, or if it is
-                replaced meanwhile.
-            ArchiveUnavailable: it cannot be read; likewise.
+            ArchiveDamaged: the file is missing, or not as it was written; also while it is read on.
+            ArchiveUnavailable: it cannot be read, or was replaced while it was; likewise.
         """
         found, head = await self._opened(place)
         return found, self._raw(place, found, head)
@@ -147,7 +154,10 @@ class Files:
                 for number, piece in zip(numbers, pieces, strict=True):
                     archived.check(found.blocks[number], _without_tail(found, number, piece))
             except ArchiveDamaged as error:
-                raise self._damaged(place, error) from error
+                self.forget(place)
+                if (await self.table(place)).generation == found.generation:
+                    raise _unreadable(place, error) from error
+                raise ArchiveUnavailable(f"the archived day {place} was replaced while it was sent") from error
             yield pending + b"".join(pieces)
             pending = b""
 
@@ -175,13 +185,12 @@ class Files:
                     yield messages
                     await asyncio.sleep(0)
 
-    def _damaged(self, place: Place, error: ArchiveDamaged) -> ArchiveDamaged:
-        self.damaged += 1
-        return ArchiveDamaged(
-            f"the archived day {place} ({place.path}) cannot be read: {error}; "
-            "`logstv archive verify` looks at all days",
-            str(place),
-        )
+
+def _unreadable(place: Place, error: ArchiveDamaged) -> ArchiveDamaged:
+    return ArchiveDamaged(
+        f"the archived day {place} ({place.path}) cannot be read: {error}; `logstv archive verify` looks at all days",
+        str(place),
+    )
 
 
 def _span(found: Table, number: int) -> tuple[int, int]:

@@ -80,11 +80,18 @@ class _Part:
 
 
 class ArchiveReader:
-    """Reads the logs of all shapes."""
+    """Reads the logs of all shapes.
+
+    Attributes:
+        files: the archive.
+        index: what is recorded of it.
+        damaged: how often a day was asked for that should be there and could not be given.
+    """
 
     def __init__(self, files: Files, index: ArchiveIndex) -> None:
         self.files = files
         self.index = index
+        self.damaged = 0
 
     async def messages(self, asked: Slice) -> AsyncIterator[list[Message]]:
         """Yield the messages of a slice of a log, some at a time, in its order; each once.
@@ -153,6 +160,16 @@ class ArchiveReader:
         days = await self.index.days(channel_id, Width.DAY.start(asked.first_ms), asked.last_ms + 1)
         return {day.place.day_ms for day in days} - (await self.index.late(channel_id)).keys()
 
+    async def should_be_there(self, place: Place) -> bool:
+        """Say of a day that cannot be given whether it should be, and count it; it may have been removed meanwhile.
+
+        Raises:
+            StoreUnavailable: Cassandra cannot answer.
+        """
+        is_recorded = await self.index.day(place) is not None
+        self.damaged += is_recorded
+        return is_recorded
+
     async def _part(self, asked: Slice, part: _Part) -> AsyncIterator[list[Message]]:
         try:
             pieces = self.files.messages(
@@ -167,8 +184,7 @@ class ArchiveReader:
                 if inside:
                     yield inside
         except ArchiveDamaged:
-            # It may have been removed, for someone who opted out, since we looked.
-            if await self.index.day(part.place) is not None:
+            if await self.should_be_there(part.place):
                 raise
 
     async def _days(self, asked: Slice) -> AsyncIterator[list[_Part]]:

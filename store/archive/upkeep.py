@@ -40,8 +40,16 @@ class Finding:
     lines: int = 0
 
 
-async def verify(files: Files, index: ArchiveIndex, channel_id: int | None = None) -> AsyncIterator[Finding]:
+async def verify(
+    files: Files, index: ArchiveIndex, exporter: Exporter, channel_id: int | None = None
+) -> AsyncIterator[Finding]:
     """Read every file, of a channel or of all, and yield what was found; every byte of a file is looked at.
+
+    Args:
+        files: the archive.
+        index: what is recorded of it.
+        exporter: keeps others away from a day with which something seems wrong, while it is looked at once more.
+        channel_id: whose; None: all.
 
     Raises:
         StoreUnavailable: the archive or Cassandra cannot answer.
@@ -50,24 +58,54 @@ async def verify(files: Files, index: ArchiveIndex, channel_id: int | None = Non
     channels = {place.channel_id for place in places} | ({channel_id} if channel_id is not None else set())
     channels |= set(await index.channels()) if channel_id is None else set()
     for channel in sorted(channels):
-        recorded = {day.place: day for day in await index.days(channel)}
-        for place in sorted(recorded.keys() | {place for place in places if place.channel_id == channel}):
-            yield await _verified(files, place, recorded.get(place))
+        recorded = {day.place for day in await index.days(channel)}
+        for place in sorted(recorded | {place for place in places if place.channel_id == channel}):
+            state = await _state(files, index, place)
+            finding = await _verified(files, place, state)
+            if finding is not None and finding.problem is not None:
+                async with exporter.held(place) as lease:
+                    # It may have been replaced, or removed, while it was read.
+                    if lease is not None and (now := await _state(files, index, place)) != state:
+                        finding = await _verified(files, place, now)
+            if finding is not None:
+                yield finding
 
 
-async def _verified(files: Files, place: Place, recorded: ArchivedDay | None) -> Finding:
+@dataclass(frozen=True, slots=True)
+class _State:
+    """How a day stands: what is recorded of it, the table of its file, and what is wrong with that; or None."""
+
+    recorded: ArchivedDay | None
+    table: Table | None
+    problem: str | None = None
+
+
+async def _state(files: Files, index: ArchiveIndex, place: Place) -> _State:
     files.forget(place)
+    recorded = await index.day(place)
+    if recorded is None and await files.objects.stored(place) is None:
+        return _State(None, None)
     try:
-        found = await files.table(place)
+        return _State(recorded, await files.table(place))
+    except ArchiveDamaged as error:
+        return _State(recorded, None, str(error))
+
+
+async def _verified(files: Files, place: Place, state: _State) -> Finding | None:
+    """Give what was found of a day; None if it is neither there nor recorded."""
+    found = state.table
+    if found is None:
+        return None if state.problem is None else Finding(place, state.problem)
+    try:
         read = await read_back(files, place)
         await _check_blocks(files, place, found)
     except ArchiveDamaged as error:
         return Finding(place, str(error))
     if read != (found.lines, found.digest, found.size):
         return Finding(place, "it does not hold the text that its table says")
-    if recorded is None:
+    if state.recorded is None:
         return Finding(place, "it is not recorded: `logstv archive reindex` records it", found.lines)
-    if recorded.generation != found.generation:
+    if state.recorded.generation != found.generation:
         return Finding(place, "it is not the file that was recorded: `logstv archive reindex` records it", found.lines)
     return Finding(place, None, found.lines)
 

@@ -181,7 +181,7 @@ async def test_days_are_exported_merged_erased_and_looked_after_in_every_store(s
     await (await Writer.open(store.session, Retention.of(0))).write(late)
     assert (await archive.run()).failed == {}
     await stands(said + late, late)
-    assert [each.problem async for each in upkeep.verify(archive.files, archive.index)] == [None] * 4
+    assert [each.problem async for each in upkeep.verify(archive.files, archive.index, archive.exporter)] == [None] * 4
     erased = archive.eraser.erase_user(gone, lambda message: None if gone in message.users else message)
     left = [message for message in said + late if gone not in message.users]
     assert sum([lines async for lines in erased]) == len(said + late) - len(left)
@@ -190,7 +190,11 @@ async def test_days_are_exported_merged_erased_and_looked_after_in_every_store(s
     packed = b"".join([piece async for piece in objects.pieces(damaged)])
     await objects.put(damaged, iter([packed[:40] + bytes([packed[40] ^ 1]) + packed[41:]]))
     await objects.delete(missing)
-    problems = {each.place: each.problem async for each in upkeep.verify(archive.files, archive.index) if each.problem}
+    problems = {
+        each.place: each.problem
+        async for each in upkeep.verify(archive.files, archive.index, archive.exporter)
+        if each.problem
+    }
     assert problems.keys() == {damaged, missing}
     await objects.put(damaged, iter([packed]))
     await store.session.execute(f"TRUNCATE {store.session.table('archived_days')}")
@@ -239,7 +243,9 @@ async def test_the_archive_forgets_what_it_keeps_no_longer_by_channel(archive, s
     assert [each.due for each in await archive.standing()] == [()] * 2
     await archive.wanted.add([f"id:{CHANNELS[0]}"], Rules(archive_days=0))
     assert (await archive.run()).days == 7
-    assert [each.problem async for each in upkeep.verify(archive.files, archive.index)] == [None] * (2 * len(DAYS) - 3)
+    assert [each.problem async for each in upkeep.verify(archive.files, archive.index, archive.exporter)] == [None] * (
+        2 * len(DAYS) - 3
+    )
 
 
 KEPT = 30 * 86_400

@@ -139,6 +139,31 @@ async def test_a_file_that_is_replaced_while_it_is_read_is_read_on_in_the_new_on
         assert set(said) <= set(found)
 
 
+async def test_a_file_that_is_replaced_while_its_head_is_read_is_the_new_one(monkeypatch):
+    monkeypatch.setattr("store.archive.files._HEAD_GUESS", 64)
+    files, new = await stored(encode(day(60), 2000)[1]), encode(day(200), 1000)
+    start = files.objects.start
+
+    async def replaced(place, most):
+        monkeypatch.undo()
+        found = await start(place, 64)
+        await files.objects.put(PLACE, iter([new[1]]))
+        return found
+
+    monkeypatch.setattr(files.objects, "start", replaced)
+    assert await files.table(PLACE) == new[0].table
+
+
+async def test_a_file_that_is_replaced_while_it_is_sent_is_not_called_damaged():
+    files = await stored(encode(day(200), 2000)[1])
+    table, pieces = await files.raw(PLACE)
+    assert len(table.blocks) > 8
+    await anext(pieces)
+    await files.objects.put(PLACE, iter([encode(day(230), 1500)[1]]))
+    with pytest.raises(ArchiveUnavailable, match="replaced while it was sent"):
+        await anext(pieces)
+
+
 async def test_lines_that_do_not_tell_their_place_keep_it():
     old = lines.without(lines.privmsg("old"), "id", "tmi-sent-ts", "room-id")
     said = [

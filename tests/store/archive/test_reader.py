@@ -7,6 +7,8 @@ from support import lines
 from support.tiers import tiers
 
 from store.archive.objects import Place
+from store.archive.reader import Slice
+from store.errors import ArchiveDamaged
 from store.keys import MS_IN_DAY, MS_IN_HOUR
 from store.message import Message
 from store.reader import Log
@@ -40,3 +42,25 @@ async def test_a_line_that_came_when_the_day_was_remembered_already_is_given(sto
     await other.merge(PLACE, pieces(said_at(5)))
     assert (await both.reader.page(later, limit=10)).messages == [said_at(5)]
     assert [message async for piece in both.reader.stream(later) for message in piece] == [said_at(5)]
+
+
+@pytest.mark.parametrize(
+    ("shape", "key"), [(CHANNEL, (PLACE.channel_id,)), (CHANNEL_USER, (PLACE.channel_id, 501)), (USER, (501,))]
+)
+async def test_a_day_that_is_removed_while_it_is_read_is_not_called_damaged(store, shape, key):
+    both = await tiers(store, horizon_ms=PLACE.day_ms + 2 * MS_IN_DAY)
+    other = await both.exporter(block_bytes=100)
+    await other.merge(PLACE, pieces(*map(said_at, range(24))))
+    asked = Log(shape, key, newest_first=False)
+    cold = Slice(shape, key, *asked.bounds, descending=False)
+    reading = both.reader.cold.messages(cold)
+    assert len(await anext(reading)) == 1
+    await other.rewrite(PLACE, lambda _: None)
+    assert [piece async for piece in reading if len(piece) > 1] == []
+    assert both.reader.cold.damaged == 0
+    # One that is missing, and should be there, is.
+    await other.merge(PLACE, pieces(said_at(1)))
+    await both.objects.delete(PLACE)
+    with pytest.raises(ArchiveDamaged):
+        await both.reader.page(asked, limit=10)
+    assert both.reader.cold.damaged == 1

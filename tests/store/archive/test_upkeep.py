@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import gzip
 from collections import Counter
 
@@ -33,7 +34,8 @@ def wanted(said, keep) -> list[str]:
 
 async def test_verify_finds_what_is_damaged_missing_and_not_recorded(exported):
     both, said = exported
-    found = [each async for each in upkeep.verify(both.files, both.index)]
+    exporter = await both.exporter()
+    found = [each async for each in upkeep.verify(both.files, both.index, exporter)]
     assert [each.problem for each in found] == [None] * len(CHANNELS) * len(DAYS)
     assert sum(each.lines for each in found) == len(said)
     damaged, missing, strange, older = (Place(CHANNELS[0], start_of(day)) for day in DAYS[:4])
@@ -44,14 +46,53 @@ async def test_verify_finds_what_is_damaged_missing_and_not_recorded(exported):
     await both.index.forget_day(strange)
     again = [piece async for piece in both.objects.pieces(Place(CHANNELS[0], start_of(DAYS[5])))]
     await both.objects.put(older, iter(again))
-    problems = {each.place: each.problem async for each in upkeep.verify(both.files, both.index) if each.problem}
+    problems = {
+        each.place: each.problem async for each in upkeep.verify(both.files, both.index, exporter) if each.problem
+    }
     assert problems.keys() == {damaged, missing, strange, older}
     assert "cannot be read" in problems[damaged] or "no gzip" in problems[damaged]
     assert "has no 9001/2023/12/31" in problems[missing]
     assert "not recorded" in problems[strange]
     assert "not the file that was recorded" in problems[older]
-    of_one = [each async for each in upkeep.verify(both.files, both.index, CHANNELS[1])]
+    of_one = [each async for each in upkeep.verify(both.files, both.index, exporter, CHANNELS[1])]
     assert {each.place.channel_id for each in of_one} == {CHANNELS[1]}
+
+
+async def test_verify_calls_nothing_damaged_that_is_exported_anew_or_removed_meanwhile(exported, monkeypatch):
+    both, _ = exported
+    exporter, other, days = await both.exporter(), await both.exporter(), both.index.days
+    anew, gone = (Place(CHANNELS[0], start_of(day)) for day in DAYS[:2])
+    late = lines.privmsg("late", number=1, sent_ms=anew.day_ms + 77, user_id=USERS[0], channel_id=CHANNELS[0])
+
+    async def pieces():
+        yield [Message.parse(late)]
+
+    async def told(*asked):
+        """Replace one file, and remove another, when it is known what is recorded."""
+        monkeypatch.undo()
+        found = await days(*asked)
+        await other.merge(anew, pieces())
+        await other.rewrite(gone, lambda _: None)
+        return found
+
+    monkeypatch.setattr(both.index, "days", told)
+    found = [each async for each in upkeep.verify(both.files, both.index, exporter, CHANNELS[0])]
+    assert [each.problem for each in found] == [None] * (len(DAYS) - 1)
+    # Nor what is stored, and not recorded yet, by one who is at it.
+    day = await both.index.day(anew)
+    await both.index.forget_day(anew)
+    held, asked = exporter.held, asyncio.Event()
+
+    def waiting(place):
+        asked.set()
+        return held(place)
+
+    monkeypatch.setattr(exporter, "held", waiting)
+    async with other._leases.held(name_of(anew)):
+        verified = asyncio.create_task(anext(upkeep.verify(both.files, both.index, exporter, CHANNELS[0])))
+        await asked.wait()
+        await both.index.record_day(day)
+    assert (await verified).problem is None
 
 
 async def test_the_archive_alone_gives_its_index_again(exported, store):
