@@ -21,9 +21,9 @@ import orjson
 
 from ingest.errors import ReplayError
 from ingest.lines import LineFile, Progress
-from ingest.sorting import Sorter
 from store.archive.archive import Archive
 from store.archive.objects import Place
+from store.archive.sorting import Sorter
 from store.archive.told import Told
 from store.errors import ArchiveError
 from store.glance import Glance

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gzip
-import io
 import zlib
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -19,6 +19,7 @@ from store.archive.index import ArchivedDay, ArchiveIndex
 from store.archive.objects import Place
 from store.archive.restoring import RestoredDay, Restorer
 from store.archive.scratch import scratch
+from store.archive.sorting import Sorter
 from store.archive.table import Table
 from store.archive.told import Told
 from store.errors import ArchiveDamaged, ArchiveError, LineError
@@ -205,8 +206,9 @@ async def _read(
 async def _adopt(files: Files, place: Place) -> None:
     """Write a file that justlog wrote in our format, at the same place."""
     known = await files.objects.stored(place)
-    packed = b"".join([piece async for piece in files.objects.pieces(place)])
-    with scratch() as body:
+    with scratch() as packed, scratch() as body:
+        async for piece in files.objects.pieces(place):
+            await asyncio.to_thread(packed.write, piece)
         encoded = await asyncio.to_thread(_encoded, packed, place, body)
         size = encoded.table.size
         if not await files.objects.replace(place, lambda: archived.chunks(encoded, body), size, known):
@@ -214,34 +216,43 @@ async def _adopt(files: Files, place: Place) -> None:
     files.forget(place)
 
 
-def _encoded(packed: bytes, place: Place, body: BinaryIO) -> archived.Encoded:
-    messages: dict[tuple[int, int], Message] = {}
+def _encoded(packed: BinaryIO, place: Place, body: BinaryIO) -> archived.Encoded:
+    """Bring the lines of a file of justlog into order, in bounded memory."""
     strays = 0
-    for line in _lines(packed, place):
-        message = message_of(line, place)
-        if message is None:
-            strays += bool(line)
-        else:
-            messages[message.position.order] = message
-    if strays:
-        raise ArchiveError(f"{place.path} holds {strays:,} lines that have no place on that day; it was left as it is")
-    encoder = Encoder(body, place.channel_id)
-    encoder.add(Told.of(messages[order]) for order in sorted(messages))
-    return encoder.finish()
+    with contextlib.closing(Sorter()) as sorter:
+        for line in _lines(packed, place):
+            message = None if line is None else message_of(line, place)
+            if message is None:
+                strays += line != ""
+            else:
+                sorter.add(Told.of(message))
+        if strays:
+            raise ArchiveError(
+                f"{place.path} holds {strays:,} lines that have no place on that day; it was left as it is"
+            )
+        encoder = Encoder(body, place.channel_id)
+        encoder.add(sorter)
+        return encoder.finish()
 
 
-def _lines(packed: bytes, place: Place) -> Iterator[str]:
+def _lines(packed: BinaryIO, place: Place) -> Iterator[str | None]:
+    """Yield the lines of a file; None for one that is longer than a line of chat can be."""
+    packed.seek(0)
     try:
-        with gzip.GzipFile(fileobj=io.BytesIO(packed)) as text:
-            for line in text:
-                yield line.rstrip(b"\r\n").decode("utf-8", "surrogateescape")
-    except (OSError, EOFError, zlib.error) as error:
+        with gzip.GzipFile(fileobj=packed) as text:
+            goes_on = False
+            while line := text.readline(_LONGEST_LINE):
+                is_whole = len(line) < _LONGEST_LINE or line.endswith(b"\n")
+                if not goes_on:
+                    yield line.rstrip(b"\r\n").decode("utf-8", "surrogateescape") if is_whole else None
+                goes_on = not is_whole
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise ArchiveDamaged(f"{place.path} cannot be read: {error}") from error
 
 
 def message_of(line: str, place: Place) -> Message | None:
     """Give the message of a line of another's file; None if it has no place in that day."""
-    if not line or len(line) > _LONGEST_LINE:
+    if not line:
         return None
     try:
         message = Message.parse(line, channel_id=place.channel_id)

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import math
+import tracemalloc
 from collections import Counter
 
 import pytest
@@ -11,10 +13,12 @@ from support.tiers import CHANNELS, DAYS, HORIZON_MS, USERS, chat, expire, start
 
 from store.archive import upkeep
 from store.archive.eraser import ArchiveEraser
-from store.archive.lease import name_of
+from store.archive.lease import A_DAY, name_of
 from store.archive.objects import Place
+from store.archive.sorting import Sorter
 from store.errors import StoreUnavailable
 from store.keys import MS_IN_DAY, Width
+from store.lease import Lease
 from store.message import Message
 from store.optouts import Kind, Optouts, Way
 from store.reader import Log
@@ -132,6 +136,33 @@ async def test_a_file_that_justlog_wrote_is_taken_in(exported):
         each.problem async for each in upkeep.reindex(both.files, both.index, exporter, CHANNELS[0]) if each.problem
     ]
     assert problems == [f"{mine.path} holds 1 lines that have no place on that day; it was left as it is"]
+
+
+async def test_a_busy_file_that_justlog_wrote_does_not_fill_the_memory(exported, monkeypatch):
+    both, _ = exported
+    exporter, place = await both.exporter(), Place(CHANNELS[0], start_of(DAYS[0]) - MS_IN_DAY)
+    said = [
+        lines.privmsg(f"line {number} " + "x" * 300, number=number, sent_ms=place.day_ms + number * 9, user_id=501)
+        for number in range(5000)
+    ]
+    packed = gzip.compress("".join(line + "\n" for line in said[::-1]).encode())
+    await both.objects.put(place, iter([packed]))
+    monkeypatch.setattr(Sorter.__init__, "__defaults__", (500,))
+    monkeypatch.setattr("store.archive.sorting._AT_ONCE", 20)
+    tracemalloc.start()
+    try:
+        await upkeep._adopt(both.files, place)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 2_500_000 < sum(map(len, said))
+    assert await upkeep._recorded(both.files, both.index, exporter, place, Lease("", A_DAY, math.inf), None) == 5000
+    log = Log(CHANNEL, (CHANNELS[0],), place.day_ms, place.day_ms + MS_IN_DAY, newest_first=False)
+    assert [message.line async for piece in both.reader.stream(log) for message in piece] == said
+    # A line that does not end is a stray, and read no further than that shows.
+    await both.objects.put(place, iter([gzip.compress(said[0].encode() + b"\n" + b"x" * 3_000_000)]))
+    (problem,) = [each.problem async for each in upkeep.reindex(both.files, both.index, exporter) if each.problem]
+    assert "holds 1 lines that have no place" in problem
 
 
 async def text_of(both, place: Place) -> str:

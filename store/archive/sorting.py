@@ -53,7 +53,7 @@ class Sorter:
 
     def _spill(self) -> None:
         self._held.sort()
-        run = tempfile.TemporaryFile(prefix="logstv-import-")  # noqa: SIM115 - closed by `close`
+        run = tempfile.TemporaryFile(prefix="logstv-sorting-")  # noqa: SIM115 - closed by `close`
         for at in range(0, len(self._held), _AT_ONCE):
             pickle.dump([tuple(line) for line in self._held[at : at + _AT_ONCE]], run, pickle.HIGHEST_PROTOCOL)
         self._runs.append(run)
