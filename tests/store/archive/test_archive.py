@@ -197,6 +197,34 @@ async def test_the_archive_forgets_what_it_keeps_no_longer_by_channel(archive, s
     assert [each.problem async for each in upkeep.verify(archive.files, archive.index)] == [None] * (2 * len(DAYS) - 3)
 
 
+async def test_what_was_said_of_a_channel_counts_for_its_days_when_it_is_read_no_more(archive):
+    assert (await archive.run()).days == 2 * len(DAYS)
+    for_ever, a_week = ([f"id:{channel_id}"] for channel_id in CHANNELS)
+    await archive.wanted.add(for_ever, Rules(archive_days=0))
+    await archive.wanted.add(a_week, Rules(retention_days=7))
+    archive.kept_days = 1
+    await archive.wanted.remove(for_ever + a_week)
+    assert await archive.channel_ids() == [CHANNELS[0]]
+    assert await archive.since([CHANNELS[0]]) == {CHANNELS[0]: 0}
+    [again] = await archive.wanted.add(["channel9001"])
+    assert (again.channel_id, await archive.since([CHANNELS[0]])) == (None, {CHANNELS[0]: 0})
+    await archive.wanted.learn(again, CHANNELS[0])
+    assert await archive.since([CHANNELS[0]]) == {CHANNELS[0]: 0}
+    await archive.forget_old()
+    assert {place.date async for place in archive.files.objects.places(CHANNELS[0])} == set(DAYS)
+
+
+async def test_no_day_is_forgotten_while_it_is_not_known_whether_a_rule_is_its_channels(archive):
+    await archive.run()
+    archive.kept_days = 1
+    [channel] = await archive.wanted.add(["channel9001"], Rules(archive_days=400))
+    assert (await archive.since(CHANNELS))[CHANNELS[0]] == 0
+    await archive.wanted.add(["channel9002"], Rules(retention_days=7))
+    assert await archive.channel_ids() == [CHANNELS[0]]
+    await archive.wanted.learn(channel, CHANNELS[0])
+    assert await archive.since([CHANNELS[0]]) == {CHANNELS[0]: NOW_MS // MS_IN_DAY * MS_IN_DAY - 400 * MS_IN_DAY}
+
+
 KEPT = 30 * 86_400
 
 
