@@ -180,9 +180,8 @@ class Importer:
     Args:
         tree: whose parts.
         archive: where old days go.
-        writer: takes what is newer than the horizon.
+        writer: takes what is newer than the horizon, and what is of a channel with a retention of its own.
         horizon_ms: what was said before it goes to the archive, Unix milliseconds; None: nothing does.
-        apart: channels with a retention of their own: they stay in Cassandra.
         report: is told of lines that cannot be taken in.
         progress: told of what is read.
         dry: only look at what would be done.
@@ -195,7 +194,6 @@ class Importer:
         writer: Writer,
         horizon_ms: int | None,
         *,
-        apart: frozenset[int] = frozenset(),
         report: Report,
         progress: Progress = lambda _count: None,
         dry: bool = False,
@@ -204,7 +202,6 @@ class Importer:
         self._archive = archive
         self._writer = writer
         self._horizon_ms = horizon_ms
-        self._apart = apart
         self._report = report
         self._progress = progress
         self._dry = dry
@@ -227,10 +224,8 @@ class Importer:
             StoreError: a table is missing.
             StoreUnavailable: Cassandra cannot answer.
         """
-        writer = await Writer.open(archive.session)
         horizon_ms = await (await Horizon.open(archive.session)).of(CHANNEL)
-        apart = await archive.kept_apart()
-        return cls(tree, archive, writer, horizon_ms, apart=apart, report=report, progress=progress, dry=dry)
+        return cls(tree, archive, await archive.writer(), horizon_ms, report=report, progress=progress, dry=dry)
 
     async def take(self, part: Part) -> tuple[Imported, list[Part]]:
         """Take in a part; a file or day that cannot be is named, and holds up no other.
@@ -309,7 +304,7 @@ class Importer:
             taking.outcome.refused[HAS_OPTED_OUT] += 1
             return
         taking.outcome.nameless += not shown.users and b" PRIVMSG #" in shown.line
-        if self._horizon_ms is None or shown.sent_ms >= self._horizon_ms or channel_id in self._apart:
+        if self._is_recent(shown, channel_id, said.channel_login):
             taking.recent.append(shown.message(channel_id))
             return
         sorter = taking.old.get(channel_id)
@@ -322,6 +317,12 @@ class Importer:
             self._writer.learn_at_a_glance(said)
         else:
             self._writer.learn_names(said)
+
+    def _is_recent(self, told: Told, channel_id: int, login: str | None) -> bool:
+        """Say whether a line belongs in Cassandra: one of a channel with a retention of its own does, however old."""
+        if self._horizon_ms is None or told.sent_ms >= self._horizon_ms:
+            return True
+        return self._writer.retention.of_channel(channel_id, login) is not None
 
     def _refuse(self, path: Path, line: bytes, reason: str, taking: _Taking) -> None:
         taking.outcome.refused[reason] += 1

@@ -234,7 +234,8 @@ class Writer:
                 bucket = (shape.name, key, start)
                 if self._known.get(bucket) is not width and bucket not in buckets:
                     end = width.end(start)
-                    life = self._retention.bucket_ttl(shape, end, now_ms, kept)
+                    of = message.channel_id, message.channel_login
+                    life = self._retention.bucket_ttl(shape, end, now_ms, *of)
                     buckets[bucket] = width, insert_bucket.bind((*key, start, width.value, end, life))
                 values = [*rows.row_values(shape, key, start, packed), timestamp, ttl_value]
                 partition = partitions.get(bucket)

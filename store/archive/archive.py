@@ -28,6 +28,7 @@ from store.session import Session
 from store.settings import StoreSettings
 from store.shapes import CHANNEL
 from store.wanted import WantedChannel, WantedChannels, archive_days
+from store.writer import Writer
 
 log = structlog.get_logger(__name__)
 
@@ -163,7 +164,7 @@ class Archive:
         exporter = Exporter(reader, files, index, leases, optouts=optouts, grace_ms=grace_ms, clock_ms=clock_ms)
         eraser = ArchiveEraser(exporter, index, objects, leases)
         directory, wanted = await Directory.open(session), await WantedChannels.open(session)
-        renewal = await Renewal.open(session, reader)
+        renewal = await Renewal.open(session, reader, wanted)
         return cls(
             session,
             files,
@@ -194,6 +195,15 @@ class Archive:
             yield await cls.open(session, settings)
         finally:
             await session.close()
+
+    async def writer(self) -> Writer:
+        """Give what writes lines that others have kept, for as long as the tables say, or what is said of a channel.
+
+        Raises:
+            StoreError: a table is missing.
+            StoreUnavailable: Cassandra cannot answer.
+        """
+        return await Writer.open(self.session, await self.wanted.retention())
 
     async def channel_ids(self) -> list[int]:
         """Give the channels whose days are exported.

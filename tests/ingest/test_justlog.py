@@ -4,6 +4,7 @@ import asyncio
 import gzip
 
 import orjson
+import pytest
 from support import lines
 from support.imports import DAY_MS, RECENT_MS, imported, log_of, put_day, put_user, said
 
@@ -13,8 +14,10 @@ from store.archive.archive import Archive
 from store.archive.lease import name_of
 from store.archive.objects import Objects, Place
 from store.keys import MS_IN_DAY
+from store.message import Message
 from store.optouts import Kind, Way
 from store.shapes import CHANNEL, CHANNEL_USER, USER
+from store.wanted import Rules
 
 
 async def test_a_tree_is_taken_in_once_and_goes_on_where_it_ended(store, archive, tree, tmp_path):
@@ -43,6 +46,41 @@ async def test_a_tree_is_taken_in_once_and_goes_on_where_it_ended(store, archive
     assert (again.parts, again.before, again.archived) == (1, 2, 61)
     assert len(await log_of(store, archive, CHANNEL, (9001,))) == len(everything) + 1
     assert (await imported(store, archive, JustlogTree(tree), done, again=True)).before == 0
+
+
+async def left(store, table: str, column: str) -> list[int | None]:
+    """Give the days that remain to each row of a table, rounded up; None is for ever."""
+    rows = await store.session.execute(f"SELECT TTL({column}) FROM {store.session.table(table)}")
+    return [seconds and -(-seconds // 86_400) for (seconds,) in rows]
+
+
+@pytest.mark.parametrize("known_by", ["id", "login"])
+async def test_lines_of_a_channel_with_a_retention_of_its_own_are_kept_as_that_says(
+    store, archive, tree, tmp_path, known_by
+):
+    [channel] = await archive.wanted.add([lines.CHANNEL], Rules(retention_days=0))
+    if known_by == "id":
+        await archive.wanted.learn(channel, lines.CHANNEL_ID)
+    put_day(tree, DAY_MS, [*said(DAY_MS, 5, 0), lines.gift(number=9, sent_ms=DAY_MS + 9000)])
+    put_day(tree, RECENT_MS, said(RECENT_MS, 4, 50))
+    outcome = await imported(store, archive, JustlogTree(tree), tmp_path / "done")
+    assert (outcome.written, outcome.archived, outcome.refused) == (10, 0, {})
+    assert await left(store, "channel_messages", "type") == [None] * 10
+    await archive.wanted.add([lines.CHANNEL], Rules(retention_days=7))
+    again = await imported(store, archive, JustlogTree(tree), tmp_path / "done", again=True)
+    assert (again.written, again.archived, again.refused) == (4, 0, {"it is older than the retention": 6})
+
+
+async def test_what_is_taken_in_hides_no_line_of_another_channel_that_is_kept_longer(store, archive, tree, tmp_path):
+    [demo] = await archive.wanted.add(["demo"], Rules(retention_days=0))
+    await archive.wanted.learn(demo, 77)
+    there = lines.privmsg("for ever", number=1, sent_ms=RECENT_MS, channel_id=77, channel="demo")
+    await (await archive.writer()).write([Message.parse(there)])
+    await archive.wanted.remove(["demo"])
+    put_day(tree, RECENT_MS, said(RECENT_MS, 4, 50))
+    assert (await imported(store, archive, JustlogTree(tree), tmp_path / "done")).written == 4
+    # One user spoke in both channels, the other in this one alone; what is listed for all is as long as the longest.
+    assert set(await left(store, "user_buckets", "ends")) == {None}
 
 
 async def test_users_files_are_read_for_days_without_a_channels_file(store, archive, tree, tmp_path):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 from cassandra.query import BatchStatement
@@ -129,6 +130,24 @@ async def test_a_bucket_is_found_for_as_long_as_any_of_its_lines_even_if_the_fir
     await writer.write(parsed(lines.privmsg("long", number=2, sent_ms=now_ms)))
     assert await ttls(store, "user_messages", "type") == {1, None}
     assert await ttls(store, "user_buckets", "ends") == {None}
+
+
+async def test_lines_with_a_retention_of_their_own_take_no_bucket_from_the_others(store, now_ms):
+    said = Retention(Retention.of(90 * 86_400).seconds, {77: 0, lines.CHANNEL_ID: 10 * 86_400})
+    writer = await Writer.open(store.session, replace(said, own=86_400))
+    await writer.write(parsed(lines.privmsg("replayed", sent_ms=now_ms)))
+    for shape in SHAPES:
+        assert await ttls(store, shape.table, "type") == {1}
+    assert await ttls(store, "channel_buckets", "ends") == {11}
+    assert await ttls(store, "user_buckets", "ends") == {None}
+    longer = await Writer.open(store.session, replace(said, own=200 * 86_400))
+    await longer.write(parsed(lines.privmsg("replayed", sent_ms=now_ms)))
+    assert await ttls(store, "channel_buckets", "ends") == {201}
+
+
+def test_nothing_is_kept_for_less_than_what_is_asked_for():
+    longer = Retention({"one": 0, "two": 5, "three": 50}, {1: 0, 2: 7, 3: 70}).at_least(10)
+    assert (longer.seconds, longer.channels) == ({"one": 0, "two": 10, "three": 50}, {1: 0, 2: 10, 3: 70})
 
 
 async def test_a_longer_retention_is_also_that_of_buckets_that_are_there_already(store, now_ms):

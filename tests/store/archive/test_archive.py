@@ -6,11 +6,13 @@ import time
 
 import pytest
 from structlog.testing import capture_logs
+from support import lines
 from support.tiers import CHANNELS, DAYS, HORIZON_MS, NOW_MS, USERS, chat, expire, on_every_store, start_of, tiers
 
 from store.archive import upkeep
 from store.archive.archive import Archive, Lag
 from store.archive.objects import Objects, Place
+from store.archive.restoring import Restorer
 from store.errors import ArchiveUnavailable
 from store.keys import MS_IN_DAY
 from store.message import Message
@@ -288,3 +290,29 @@ async def test_what_would_expire_before_it_can_be_exported_is_kept_for_longer(la
         await archive.look()
     assert {each["event"] for each in told} == {"archive.behind"}
     assert (await archive.run()).lines == len([m for m in said if m.sent_ms < missing[-1].day_ms + MS_IN_DAY])
+
+
+async def test_what_is_kept_for_longer_or_brought_back_hides_no_line_of_another_channel(store):
+    archive = await Archive.open(store.session, store.session.settings, objects=Objects.in_memory())
+    [demo] = await archive.wanted.add(["demo"], Rules(retention_days=0))
+    await archive.wanted.learn(demo, 77)
+    writer, at_ms = await archive.writer(), time.time_ns() // 1_000_000 - 3 * MS_IN_DAY
+    place = Place(lines.CHANNEL_ID, at_ms // MS_IN_DAY * MS_IN_DAY)
+    here, there = (
+        Message.parse(lines.privmsg(name, number=number, sent_ms=at_ms, channel_id=channel_id, channel=name))
+        for number, (name, channel_id) in enumerate((("demo", 77), ("moonbase", lines.CHANNEL_ID)))
+    )
+
+    async def listed() -> set[int | None]:
+        return {ttl for (ttl,) in await store.session.execute(f"SELECT TTL(ends) FROM {index}")}
+
+    index = store.session.table("user_buckets")
+    await writer.write([here, there])
+    assert await archive.renewal.renew(place) == 1
+    assert await listed() == {None}
+    await archive.exporter.export(place)
+    await store.session.execute(f"TRUNCATE {store.session.table('channel_messages')}")
+    restorer = await Restorer.open(archive)
+    assert [each.problem async for each in upkeep.reindex(archive.files, archive.index, None, restorer)] == [None]
+    assert len((await store.reader.page(Log(CHANNEL, (lines.CHANNEL_ID,)), limit=2)).messages) == 1
+    assert await listed() == {None}
