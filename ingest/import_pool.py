@@ -78,7 +78,12 @@ async def look(plan: Plan, archive: Archive) -> Work:
     await plan.tree.open(archive)
     known = set(plan.done.read_text().splitlines()) if plan.done.exists() and not plan.again else set()
     todo, outcome = [], Imported()
-    for part in await plan.tree.parts():
+    for listed in await plan.tree.parts():
+        try:
+            part = listed.seen()
+        except OSError as error:  # whoever wrote it compresses it now, say
+            outcome.failed.append(f"{error.filename} cannot be read: {error.strerror}; begin again")
+            continue
         if part.state in known:
             outcome.before += 1
         else:

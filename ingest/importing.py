@@ -13,7 +13,7 @@ import itertools
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -50,23 +50,29 @@ class Part:
         channel_id: whose log it is.
         files: what it is read from.
         days: starts of days, Unix milliseconds, whose lines alone are taken; None: all are.
+        state: what it is remembered by; empty until its files were seen.
+        size: how many bytes its files had then.
     """
 
     channel_id: int
     files: tuple[Path, ...]
     days: frozenset[int] | None = None
+    state: str = ""
+    size: int = 0
 
-    @property
-    def state(self) -> str:
-        """What it is remembered by: when one of its files has changed, it is read again."""
-        found = [(str(path), (stat := path.stat()).st_size, stat.st_mtime_ns) for path in self.files]
+    def seen(self) -> Part:
+        """Give it with the state that its files have now: when one of them has changed, it is read again.
+
+        That is before they are read: whoever wrote them may be writing yet.
+
+        Raises:
+            OSError: one cannot be looked at.
+        """
+        stats = [path.stat() for path in self.files]
+        found = [(str(path), stat.st_size, stat.st_mtime_ns) for path, stat in zip(self.files, stats, strict=True)]
         said = orjson.dumps([found, sorted(self.days or ())])
-        return f"{hashlib.blake2b(said, digest_size=12).hexdigest()} {self.files[0]}"
-
-    @property
-    def size(self) -> int:
-        """How many bytes its files have."""
-        return sum(path.stat().st_size for path in self.files)
+        state = f"{hashlib.blake2b(said, digest_size=12).hexdigest()} {self.files[0]}"
+        return replace(self, state=state, size=sum(stat.st_size for stat in stats))
 
 
 class Reading(Protocol):

@@ -9,6 +9,7 @@ from support import lines
 from support.imports import DAY_MS, RECENT_MS, imported, log_of, put_day, put_user, said
 
 from ingest.import_pool import Plan, carry_out, look
+from ingest.importing import Part
 from ingest.justlog import JustlogTree
 from store.archive.archive import Archive
 from store.archive.lease import name_of
@@ -152,6 +153,42 @@ async def test_a_damaged_file_is_named_and_the_others_are_taken_in(store, archiv
     put_day(tree, DAY_MS, said(DAY_MS, 40, 0), packed=True)
     assert (await imported(store, archive, JustlogTree(tree), done)).failed == []
     assert len(await log_of(store, archive, CHANNEL, (9001,))) == 45
+
+
+async def test_what_is_written_while_a_tree_is_taken_in_is_taken_in_the_next_time(store, archive, tree, tmp_path):
+    paths = [put_day(tree, DAY_MS + day * MS_IN_DAY, said(DAY_MS + day * MS_IN_DAY, 5, 50 * day)) for day in range(3)]
+    more = said(DAY_MS + 30_000_000, 1, 200)
+    plan = Plan(JustlogTree(tree), store.session.settings, tmp_path / "done")
+    read = 0
+
+    def written(count: int) -> None:
+        """Write the last lines of the first day, and compress the second, once both were read."""
+        nonlocal read
+        read += count
+        if read == sum(path.stat().st_size for path in paths if path.exists()):
+            put_day(tree, DAY_MS, [*said(DAY_MS, 5, 0), *more])
+            paths[1].unlink()
+            put_day(tree, DAY_MS + MS_IN_DAY, said(DAY_MS + MS_IN_DAY, 5, 50), packed=True)
+
+    outcome = await carry_out(plan, await look(plan, archive), written, archive)
+    assert (outcome.parts, outcome.archived, outcome.failed) == (3, 15, [])
+    assert not paths[1].exists()
+    again = await imported(store, archive, JustlogTree(tree), tmp_path / "done")
+    assert (again.parts, again.before) == (2, 1)
+    assert more[0] in await log_of(store, archive, CHANNEL, (9001,))
+
+
+async def test_a_file_that_goes_while_it_is_looked_for_is_named_and_the_others_are_taken_in(
+    store, archive, tree, tmp_path
+):
+    class Listed(JustlogTree):
+        async def parts(self) -> list[Part]:
+            return [Part(9001, (tree / "gone.txt",)), *await JustlogTree.parts(self)]
+
+    put_day(tree, DAY_MS, said(DAY_MS, 5, 0))
+    outcome = await imported(store, archive, Listed(tree), tmp_path / "done")
+    assert outcome.archived == 5
+    assert outcome.failed == [f"{tree / 'gone.txt'} cannot be read: No such file or directory; begin again"]
 
 
 async def test_who_has_opted_out_is_neither_taken_in_nor_reported(store, archive, tree, tmp_path):
