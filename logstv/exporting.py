@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from ingest.worker import connect
+from ingest.worker import connect, patiently
 from store.archive.archive import Archive
 from store.errors import StoreError
 from store.settings import StoreSettings
@@ -63,7 +63,8 @@ async def export_closed_days(settings: StoreSettings, registry: CollectorRegistr
     try:
         session = await connect(settings)
         try:
-            archive = await Archive.open(session, settings)
+            # Also while the tables are not there yet: nobody would begin anew what ends here.
+            archive = await patiently(lambda: Archive.open(session, settings), passing=StoreError)
             ArchiveMetrics(registry, archive)
             await archive.follow(settings.archive_every_minutes * 60)
         finally:
