@@ -25,8 +25,10 @@ from store.archive.format import Encoded, Encoder
 from store.archive.index import ArchivedDay, ArchiveIndex
 from store.archive.lease import A_DAY, name_of
 from store.archive.objects import Place, Stored
+from store.archive.renewal import log_of
 from store.archive.table import HEAD_BYTES
 from store.archive.told import Told
+from store.deletions import Deletions
 from store.errors import ArchiveDamaged, ArchiveUnavailable, StoreError, StoreUnavailable
 from store.keys import MS_IN_DAY
 from store.lease import Lease, Leases
@@ -40,7 +42,7 @@ from store.shapes import CHANNEL
 log = structlog.get_logger(__name__)
 
 SETTLE_MS = 60_000
-"""A note of late lines is looked at so long after it was written, so that no clock is so far behind."""
+"""A note of late lines is looked at so long after it was written, so that no clock is so far behind; so is a bucket."""
 
 _UNAVAILABLE_AT_MOST = 3
 _FROM_THE_FIRST: Mapping[int, int] = MappingProxyType({})
@@ -247,6 +249,8 @@ class Exporter:
         if now_out.version != out.version or not encoded.table.lines:
             # Who opted out meanwhile may have been erased from where this day was not yet.
             await self.rewrite(place, now_out.shown, lease)
+        if not encoded.table.lines:
+            await self._unlist(place)
         self.counts.days += 1
         self.counts.lines += encoded.table.lines
         self.counts.bytes += encoded.table.size
@@ -287,6 +291,19 @@ class Exporter:
         await self._index.record(ArchivedDay.of(place, encoded), encoded.users, users - encoded.users.keys())
         return gone
 
+    async def _unlist(self, place: Place) -> None:
+        """Take a closed day of which nothing is left out of Cassandra's index: it would wait until that expires.
+
+        Lines that are not shown are still to be erased, and found by it; one that is under way has a newer row there.
+        """
+        now_ms, day = time.time_ns() // 1_000_000, log_of(place)
+        if place.day_ms + MS_IN_DAY + self._grace_ms > self._clock_ms():
+            return
+        if not (await self._reader.page(day, limit=1)).messages:
+            deletions = await Deletions.open(self._reader.session, self._reader, now_ms - SETTLE_MS)
+            buckets = await self._reader.buckets(day)
+            await deletions.carry_out(deletions.index_row(CHANNEL, day.key, bucket) for bucket in buckets)
+
     async def _try(self, place: Place, noted: int | None, outcome: Exported) -> None:
         try:
             async with self._leases.held(name_of(place)) as lease:
@@ -322,7 +339,7 @@ class Exporter:
         is_there: bool,
     ) -> Encoded:
         """Encode what Cassandra and the archive have of a day; what the archive should have and has not is missed."""
-        day = Log(CHANNEL, (place.channel_id,), place.day_ms, place.day_ms + MS_IN_DAY, newest_first=False)
+        day = log_of(place)
 
         async def encoded_of(*sources: AsyncIterator[Sequence[Line]]) -> Encoded:
             return await self._encode(place, _shown(place, merged(sources, descending=False), out), body)

@@ -10,10 +10,11 @@ from collections.abc import AsyncIterator
 
 from store.archive.archive import Archive
 from store.archive.objects import Place
+from store.archive.renewal import log_of
 from store.horizon import Horizon
 from store.keys import MS_IN_DAY
 from store.message import Message
-from store.reader import Log, Reader
+from store.reader import Reader
 from store.shapes import CHANNEL
 from store.writer import Writer
 
@@ -58,8 +59,7 @@ class Restorer:
         is_recent = self._horizon_ms is None or place.day_ms + MS_IN_DAY > self._horizon_ms
         if not is_recent or place.channel_id in self._apart:
             return RestoredDay(self, None)
-        log = Log(CHANNEL, (place.channel_id,), place.day_ms, place.day_ms + MS_IN_DAY, newest_first=False)
-        return RestoredDay(self, self._reader.stream(log))
+        return RestoredDay(self, self._reader.stream(log_of(place)))
 
     def learn(self, message: Message) -> None:
         """Take note of whom a message names."""

@@ -258,6 +258,24 @@ async def test_a_poison_row_does_not_hold_up_the_others(store, writer):
     assert await everything(store, USER, (501,)) == [good.line]
 
 
+async def test_a_bucket_without_a_line_is_opened_again_when_its_line_is_tried_again(store, writer, monkeypatch):
+    said, sent = parsed(lines.privmsg("hello")), []
+    send = writer._send
+
+    async def index_alone(partitions, outcome):
+        if sent:
+            raise StoreUnavailable("no answer in time")
+        sent.append(await send(partitions, outcome))
+
+    monkeypatch.setattr(writer, "_send", index_alone)
+    with pytest.raises(StoreUnavailable):
+        await writer.write(said)
+    monkeypatch.undo()
+    await store.session.execute(f"TRUNCATE {store.session.table(CHANNEL.index)}")
+    await writer.write(said)
+    assert await everything(store, CHANNEL, (lines.CHANNEL_ID,)) == [said[0].line]
+
+
 async def test_an_unreachable_cluster_is_a_sentence(store_settings, unused_port):
     from store.session import Session  # noqa: PLC0415
 

@@ -16,6 +16,7 @@ from store.archive.restoring import Restorer
 from store.errors import ArchiveUnavailable
 from store.keys import MS_IN_DAY
 from store.message import Message
+from store.optouts import Kind, Way
 from store.reader import Log
 from store.retention import Retention
 from store.shapes import CHANNEL, USER
@@ -225,6 +226,35 @@ async def test_no_day_is_forgotten_while_it_is_not_known_whether_a_rule_is_its_c
     assert await archive.channel_ids() == [CHANNELS[0]]
     await archive.wanted.learn(channel, CHANNELS[0])
     assert await archive.since([CHANNELS[0]]) == {CHANNELS[0]: NOW_MS // MS_IN_DAY * MS_IN_DAY - 400 * MS_IN_DAY}
+
+
+async def test_a_closed_day_on_which_nothing_is_left_waits_no_longer(archive, store):
+    session, index = store.session, store.session.table("channel_buckets")
+    days = [Place(channel_id, start_of(day)) for channel_id in CHANNELS for day in DAYS]
+
+    async def listed(places: list[Place], when: str) -> None:
+        """Have days in the index, as an erasure leaves those that are not over."""
+        for place in places:
+            await session.execute(
+                f"INSERT INTO {index} (channel_id, bucket, width, ends) VALUES ({place.channel_id}, {place.day_ms}, "
+                f"'day', {place.day_ms + MS_IN_DAY}) {when}"
+            )
+
+    await session.execute(f"TRUNCATE {index}")
+    await listed(days, f"USING TIMESTAMP {NOW_MS * 1000}")
+    await archive.optouts.add(Kind.CHANNEL, [CHANNELS[1]], Way.ADMIN)
+    delete = await session.prepare(f"DELETE FROM {session.table(CHANNEL.table)} WHERE channel_id = ? AND bucket = ?")
+    for place in days[: len(DAYS)]:
+        await session.execute(delete.bind((place.channel_id, place.day_ms)))
+    assert (await archive.look()).missing == len(days)
+    assert (await archive.run()).failed == {}
+    # Lines that are still to be erased must be found by whoever does that.
+    waiting = [await archive.exporter.waiting(channel_id) for channel_id in CHANNELS]
+    assert [list(each.missing) for each in waiting] == [[], days[len(DAYS) :]]
+    # A line may be on its way into a bucket that was opened a moment ago.
+    await listed(days[:1], "")
+    await archive.run()
+    assert list((await archive.exporter.waiting(CHANNELS[0])).missing) == days[:1]
 
 
 KEPT = 30 * 86_400
