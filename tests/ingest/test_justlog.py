@@ -2,18 +2,23 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import os
+import signal
+from dataclasses import replace
 
 import orjson
 import pytest
 from support import lines
 from support.imports import DAY_MS, RECENT_MS, imported, log_of, put_day, put_user, said
 
+from ingest.errors import ImportBrokenOff
 from ingest.import_pool import Plan, carry_out, look
-from ingest.importing import Part
+from ingest.importing import Part, Reading
 from ingest.justlog import JustlogTree
 from store.archive.archive import Archive
 from store.archive.lease import name_of
 from store.archive.objects import Objects, Place
+from store.errors import StoreUnavailable
 from store.keys import MS_IN_DAY
 from store.message import Message
 from store.optouts import Kind, Way
@@ -243,6 +248,38 @@ async def test_several_processes_share_the_days(store, tree, tmp_path):
     assert await log_of(store, archive, CHANNEL, (9001,)) == everything
     assert [name.login for name in await store.directory.logins_of(502)] == ["ada_lift"]
     assert (await carry_out(plan, await look(plan, archive), read.append)).before == 5
+
+
+class Killing(JustlogTree):
+    """A tree whose second day ends the process that reads it, as a machine that is short of memory does."""
+
+    def reading(self, part: Part) -> Reading:
+        if "second" in part.files[0].parts:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return JustlogTree.reading(self, part)
+
+
+async def test_a_process_that_is_killed_is_a_sentence_and_the_import_goes_on_where_it_ended(store, tree, tmp_path):
+    settings = store.session.settings.model_copy(update={"archive_url": (tmp_path / "archive").as_uri()})
+    put_day(tree, DAY_MS, said(DAY_MS, 5, 0))
+    put_day(tree / "second", DAY_MS + MS_IN_DAY, said(DAY_MS + MS_IN_DAY, 5, 50))
+    archive = await Archive.open(store.session, settings)
+    plan = Plan(Killing(tree), settings, tmp_path / "done", jobs=2)
+    with pytest.raises(ImportBrokenOff, match="begin again"):
+        await carry_out(plan, await look(plan, archive), lambda _count: None)
+    plan = Plan(JustlogTree(tree), settings, tmp_path / "done", jobs=1)
+    assert (await carry_out(plan, await look(plan, archive), lambda _count: None)).failed == []
+    assert len(await log_of(store, archive, CHANNEL, (9001,))) == 10
+
+
+async def test_a_cassandra_that_the_processes_cannot_reach_is_said_as_it_is(store, tree, tmp_path, unused_port):
+    settings = store.session.settings.model_copy(update={"archive_url": (tmp_path / "archive").as_uri()})
+    put_day(tree, DAY_MS, said(DAY_MS, 5, 0))
+    plan = Plan(JustlogTree(tree), settings, tmp_path / "done", jobs=2)
+    work = await look(plan, await Archive.open(store.session, settings))
+    away = replace(plan, settings=settings.model_copy(update={"cql_port": unused_port}))
+    with pytest.raises(StoreUnavailable, match=f"port {unused_port}"):
+        await carry_out(away, work, lambda _count: None)
 
 
 async def test_a_lease_that_another_holds_is_waited_for(store, archive, tree, tmp_path):
