@@ -4,6 +4,7 @@ IngestError
 ├── SourceUrlError           an address of a chat server that makes no sense
 ├── TransportError           settings that do not go together
 ├── ReplayError              a file that cannot be replayed
+├── ImportBrokenOff          a process of an import has died
 ├── SpoolError               the disk cannot take or give lines
 ├── NotificationError        a notification of EventSub that stands for no line
 ├── HistoryError             a recent-messages service cannot be asked
@@ -29,6 +30,10 @@ class TransportError(IngestError):
 
 class ReplayError(IngestError):
     """A file that cannot be replayed; the message says how far it went."""
+
+
+class ImportBrokenOff(IngestError):
+    """A process of an import has died; what it had taken in for good is remembered."""
 
 
 class NotificationError(IngestError):

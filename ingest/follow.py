@@ -148,9 +148,10 @@ class Follower:
             figures=self._figures(),
         )
         await self._seed()
-        present, channels, _ = await asyncio.gather(self._presence.look(), self._wanted.all(), self._optouts.refresh())
+        present, said, _ = await asyncio.gather(self._presence.look(), self._wanted.said(), self._optouts.refresh())
         self._is_alone = present.names <= {self._presence.name}
-        self._obey(ChannelRules.of(channels))
+        self._obey(ChannelRules.of(said))
+        channels = [channel for channel in said if not channel.is_removed]
         await self._learn(channels)
         out = self._optouts.current
         channels = [channel for channel in _one_each(channels) if not out.has_channel(channel.channel_id or 0)]

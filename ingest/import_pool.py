@@ -15,12 +15,14 @@ import threading
 from collections.abc import Coroutine
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor
 from concurrent.futures import wait as wait_for
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing.sharedctypes import Synchronized
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import TypeVar
 
+from ingest.errors import ImportBrokenOff
 from ingest.importing import Imported, Importer, Part, Report, Tree
 from ingest.lines import Progress
 from store.archive.archive import Archive
@@ -78,7 +80,12 @@ async def look(plan: Plan, archive: Archive) -> Work:
     await plan.tree.open(archive)
     known = set(plan.done.read_text().splitlines()) if plan.done.exists() and not plan.again else set()
     todo, outcome = [], Imported()
-    for part in await plan.tree.parts():
+    for listed in await plan.tree.parts():
+        try:
+            part = listed.seen()
+        except OSError as error:  # whoever wrote it compresses it now, say
+            outcome.failed.append(f"{error.filename} cannot be read: {error.strerror}; begin again")
+            continue
         if part.state in known:
             outcome.before += 1
         else:
@@ -97,7 +104,9 @@ async def carry_out(plan: Plan, work: Work, progress: Progress, archive: Archive
         archive: where it goes, if it is open already and this process alone is to work.
 
     Raises:
-        StoreUnavailable: Cassandra or the archive cannot answer; beginning again goes on where this ended.
+        ImportBrokenOff: a process of several has died; beginning again goes on where this ended.
+        StoreError: the tables or the archive are not as they should be.
+        StoreUnavailable: Cassandra or the archive cannot answer; beginning again likewise.
     """
     if plan.report is not None and (plan.dry or not plan.done.exists()):
         plan.report.unlink(missing_ok=True)
@@ -133,6 +142,11 @@ async def _together(plan: Plan, work: Work, progress: Progress) -> None:
                 _took(plan, work, *future.result())
         for ending in [pool.submit(_Process.settle) for _ in range(plan.jobs)]:
             _took(plan, work, Imported(), await asyncio.wrap_future(ending))
+    except BrokenProcessPool as error:
+        raise ImportBrokenOff(
+            "a process of the import was ended from outside, as where memory is short: begin again, it goes on where "
+            "it ended; --jobs says how many work side by side"
+        ) from error
     finally:
         # What is under way is waited for: a day is never left half done without need.
         await asyncio.shield(asyncio.to_thread(pool.shutdown, wait=True, cancel_futures=True))
@@ -153,21 +167,33 @@ class _Process:
 
     def __init__(self, plan: Plan, read: Synchronized[int], barrier: Barrier) -> None:
         self.barrier = barrier
+        self._plan = plan
+        self._read = read
         self._loop = asyncio.new_event_loop()
-
-        def progress(count: int) -> None:
-            with read.get_lock():
-                read.value += count
-
-        async def open_() -> Importer:
-            archive = await Archive.open(await Session.open(plan.settings), plan.settings)
-            await plan.tree.open(archive)
-            return await Importer.open(plan.tree, archive, report=Report(plan.report), progress=progress, dry=plan.dry)
-
-        self.importer = self.run(open_())
+        self._importer: Importer | None = None
 
     def run(self, work: Coroutine[object, object, T]) -> T:
         return self._loop.run_until_complete(work)
+
+    async def take_part(self, part: Part) -> tuple[Imported, list[Part]]:
+        # Opened here and not when the process begins: from there, no error would reach the parent.
+        if self._importer is None:
+            self._importer = await self._open()
+        return await self._importer.take(part)
+
+    async def settle_all(self) -> list[Part]:
+        return [] if self._importer is None else await self._importer.settle()
+
+    async def _open(self) -> Importer:
+        plan = self._plan
+
+        def progress(count: int) -> None:
+            with self._read.get_lock():
+                self._read.value += count
+
+        archive = await Archive.open(await Session.open(plan.settings), plan.settings)
+        await plan.tree.open(archive)
+        return await Importer.open(plan.tree, archive, report=Report(plan.report), progress=progress, dry=plan.dry)
 
     @classmethod
     def start(cls, plan: Plan, read: Synchronized[int], barrier: Barrier) -> None:
@@ -181,13 +207,13 @@ class _Process:
     @classmethod
     def take(cls, part: Part) -> tuple[Imported, list[Part]]:
         """Take in a part."""
-        return cls._mine.run(cls._mine.importer.take(part))
+        return cls._mine.run(cls._mine.take_part(part))
 
     @classmethod
     def settle(cls) -> list[Part]:
         """Settle, once in each process: it waits for the others, so that none is asked twice."""
         cls._mine.barrier.wait()
-        return cls._mine.run(cls._mine.importer.settle())
+        return cls._mine.run(cls._mine.settle_all())
 
 
 def _end_with_parent() -> None:

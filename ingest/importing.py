@@ -13,7 +13,7 @@ import itertools
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -50,23 +50,29 @@ class Part:
         channel_id: whose log it is.
         files: what it is read from.
         days: starts of days, Unix milliseconds, whose lines alone are taken; None: all are.
+        state: what it is remembered by; empty until its files were seen.
+        size: how many bytes its files had then.
     """
 
     channel_id: int
     files: tuple[Path, ...]
     days: frozenset[int] | None = None
+    state: str = ""
+    size: int = 0
 
-    @property
-    def state(self) -> str:
-        """What it is remembered by: when one of its files has changed, it is read again."""
-        found = [(str(path), (stat := path.stat()).st_size, stat.st_mtime_ns) for path in self.files]
+    def seen(self) -> Part:
+        """Give it with the state that its files have now: when one of them has changed, it is read again.
+
+        That is before they are read: whoever wrote them may be writing yet.
+
+        Raises:
+            OSError: one cannot be looked at.
+        """
+        stats = [path.stat() for path in self.files]
+        found = [(str(path), stat.st_size, stat.st_mtime_ns) for path, stat in zip(self.files, stats, strict=True)]
         said = orjson.dumps([found, sorted(self.days or ())])
-        return f"{hashlib.blake2b(said, digest_size=12).hexdigest()} {self.files[0]}"
-
-    @property
-    def size(self) -> int:
-        """How many bytes its files have."""
-        return sum(path.stat().st_size for path in self.files)
+        state = f"{hashlib.blake2b(said, digest_size=12).hexdigest()} {self.files[0]}"
+        return replace(self, state=state, size=sum(stat.st_size for stat in stats))
 
 
 class Reading(Protocol):
@@ -180,9 +186,8 @@ class Importer:
     Args:
         tree: whose parts.
         archive: where old days go.
-        writer: takes what is newer than the horizon.
+        writer: takes what is newer than the horizon, and what is of a channel with a retention of its own.
         horizon_ms: what was said before it goes to the archive, Unix milliseconds; None: nothing does.
-        apart: channels with a retention of their own: they stay in Cassandra.
         report: is told of lines that cannot be taken in.
         progress: told of what is read.
         dry: only look at what would be done.
@@ -195,7 +200,6 @@ class Importer:
         writer: Writer,
         horizon_ms: int | None,
         *,
-        apart: frozenset[int] = frozenset(),
         report: Report,
         progress: Progress = lambda _count: None,
         dry: bool = False,
@@ -204,7 +208,6 @@ class Importer:
         self._archive = archive
         self._writer = writer
         self._horizon_ms = horizon_ms
-        self._apart = apart
         self._report = report
         self._progress = progress
         self._dry = dry
@@ -227,10 +230,8 @@ class Importer:
             StoreError: a table is missing.
             StoreUnavailable: Cassandra cannot answer.
         """
-        writer = await Writer.open(archive.session)
         horizon_ms = await (await Horizon.open(archive.session)).of(CHANNEL)
-        apart = await archive.kept_apart()
-        return cls(tree, archive, writer, horizon_ms, apart=apart, report=report, progress=progress, dry=dry)
+        return cls(tree, archive, await archive.writer(), horizon_ms, report=report, progress=progress, dry=dry)
 
     async def take(self, part: Part) -> tuple[Imported, list[Part]]:
         """Take in a part; a file or day that cannot be is named, and holds up no other.
@@ -309,7 +310,7 @@ class Importer:
             taking.outcome.refused[HAS_OPTED_OUT] += 1
             return
         taking.outcome.nameless += not shown.users and b" PRIVMSG #" in shown.line
-        if self._horizon_ms is None or shown.sent_ms >= self._horizon_ms or channel_id in self._apart:
+        if self._is_recent(shown, channel_id, said.channel_login):
             taking.recent.append(shown.message(channel_id))
             return
         sorter = taking.old.get(channel_id)
@@ -322,6 +323,12 @@ class Importer:
             self._writer.learn_at_a_glance(said)
         else:
             self._writer.learn_names(said)
+
+    def _is_recent(self, told: Told, channel_id: int, login: str | None) -> bool:
+        """Say whether a line belongs in Cassandra: one of a channel with a retention of its own does, however old."""
+        if self._horizon_ms is None or told.sent_ms >= self._horizon_ms:
+            return True
+        return self._writer.retention.of_channel(channel_id, login) is not None
 
     def _refuse(self, path: Path, line: bytes, reason: str, taking: _Taking) -> None:
         taking.outcome.refused[reason] += 1

@@ -7,9 +7,7 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from store.message import Message, MessageType
-from store.wanted import WantedChannel
-
-_SECONDS_IN_DAY = 86_400
+from store.wanted import WantedChannel, retentions
 
 Channel = int | str
 """An id, or a login while the id is not known."""
@@ -29,16 +27,12 @@ class ChannelRules:
 
     @classmethod
     def of(cls, channels: Iterable[WantedChannel]) -> Self:
-        """Take the rules from the channels that are read."""
-        without: dict[Channel, frozenset[MessageType]] = {}
-        seconds: dict[Channel, int] = {}
-        for channel in channels:
-            key = channel.name if channel.channel_id is None else channel.channel_id
-            if channel.without:
-                without[key] = channel.without
-            if channel.retention_days is not None:
-                seconds[key] = channel.retention_days * _SECONDS_IN_DAY
-        return cls(without, seconds)
+        """Take the rules from what `WantedChannels.said` gives: also of channels that are read no more.
+
+        An index row that several channels share has to outlive the lines of those too.
+        """
+        said = list(channels)
+        return cls({channel.key: channel.without for channel in said if channel.without}, retentions(said))
 
     def keep(self, message: Message) -> bool:
         """Say whether a message is kept."""

@@ -31,7 +31,7 @@ from ingest.volume import Volume
 from store.coverage import Coverage
 from store.erasers import erasers_of
 from store.erasing import Erasing
-from store.errors import StoreError, StoreUnavailable
+from store.errors import SettingsError, StoreError, StoreUnavailable
 from store.retention import Retention
 from store.session import Session
 from store.settings import StoreSettings
@@ -60,12 +60,22 @@ async def connect(settings: StoreSettings) -> Session:
     return await patiently(lambda: Session.open(settings))
 
 
-async def patiently(opened: Callable[[], Awaitable[T]]) -> T:
-    """Open something of a cluster that can be reached but cannot answer yet, as too few of its nodes are up."""
+async def patiently(opened: Callable[[], Awaitable[T]], passing: type[StoreError] = StoreUnavailable) -> T:
+    """Open something of a cluster that can be reached but cannot answer yet, as too few of its nodes are up.
+
+    Args:
+        opened: opens it.
+        passing: what goes by if it is waited for; a setting that makes no sense never does.
+
+    Raises:
+        SettingsError: a setting makes no sense.
+    """
     while True:
         try:
             return await opened()
-        except StoreUnavailable as error:
+        except SettingsError:
+            raise
+        except passing as error:
             log.warning("store.unavailable", reason=str(error), again_in_seconds=_CONNECT_PAUSE_SECONDS)
             await asyncio.sleep(_CONNECT_PAUSE_SECONDS)
 

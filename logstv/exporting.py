@@ -63,7 +63,8 @@ async def export_closed_days(settings: StoreSettings, registry: CollectorRegistr
     try:
         session = await connect(settings)
         try:
-            archive = await patiently(lambda: Archive.open(session, settings))
+            # Also while the tables are not there yet: nobody would begin anew what ends here.
+            archive = await patiently(lambda: Archive.open(session, settings), passing=StoreError)
             ArchiveMetrics(registry, archive)
             await archive.follow(settings.archive_every_minutes * 60)
         finally:

@@ -137,6 +137,11 @@ class Reader:
         self._prepared = prepared
         self._who_is_out = who_is_out
 
+    @property
+    def session(self) -> Session:
+        """Where it reads."""
+        return self._session
+
     @classmethod
     async def open(cls, session: Session, who_is_out: WhoIsOut = nobody) -> Reader:
         """Prepare the statements.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from store.errors import SettingsError, StoreError
@@ -26,10 +26,13 @@ class Retention:
     Attributes:
         seconds: by table; 0 is for ever.
         channels: of channels for which something else was said: seconds by id, or by login while the id is not known.
+        own: of the lines that are written, whatever is said else; None: as is said. Rows of an index, which they share
+            with lines that others write, live for as long as any of these.
     """
 
     seconds: Mapping[str, int]
     channels: Mapping[int | str, int] = field(default_factory=dict)
+    own: int | None = None
 
     @classmethod
     def of(cls, seconds: int) -> Retention:
@@ -54,8 +57,22 @@ class Retention:
             raise StoreError(f"the tables are not there yet ({', '.join(missing)}): run `logstv schema apply`")
         return cls({table: rows[prefix + table] for table in _TABLES})
 
+    def at_least(self, seconds: int) -> Retention:
+        """Keep nothing for less than so long."""
+
+        def longer(kept: int) -> int:
+            return _longest((kept, seconds))
+
+        return Retention(
+            {table: longer(kept) for table, kept in self.seconds.items()},
+            {channel: longer(kept) for channel, kept in self.channels.items()},
+        )
+
     def of_channel(self, channel_id: int, login: str | None) -> int | None:
         """Give for how many seconds a channel's lines are kept; None: as long as the tables say."""
+        return self._said(channel_id, login) if self.own is None else self.own
+
+    def _said(self, channel_id: int, login: str | None) -> int | None:
         if not self.channels:
             return None
         kept = self.channels.get(channel_id)
@@ -77,7 +94,7 @@ class Retention:
             kept = self.seconds[table if isinstance(table, str) else table.table]
         return _remaining(kept, end_ms, now_ms)
 
-    def bucket_ttl(self, shape: Shape, end_ms: int, now_ms: int, kept: int | None = None) -> int | None:
+    def bucket_ttl(self, shape: Shape, end_ms: int, now_ms: int, channel_id: int, login: str | None) -> int | None:
         """Give the TTL of the index row of a bucket, so that it outlives every line that the bucket can hold.
 
         A bucket that lines of several channels share lives as long as any of them could.
@@ -86,15 +103,23 @@ class Retention:
             shape: in which table.
             end_ms: the end of the bucket, Unix milliseconds.
             now_ms: Unix milliseconds.
-            kept: what `of_channel` says of the channel whose line opens the bucket.
+            channel_id: whose line opens the bucket.
+            login: that channel's.
 
         Returns:
             As `ttl`.
         """
-        if "channel_id" in shape.key or not self.channels:
-            return self.ttl(shape, end_ms, now_ms, kept)
-        every = [self.seconds[shape.table], *self.channels.values()]
-        return _remaining(FOR_EVER if FOR_EVER in every else max(every), end_ms, now_ms)
+        of_tables, said = self.seconds[shape.table], self._said(channel_id, login)
+        if "channel_id" in shape.key:
+            every = [of_tables if said is None else said]
+        else:
+            every = [of_tables, *self.channels.values()]
+        return _remaining(_longest(every if self.own is None else [*every, self.own]), end_ms, now_ms)
+
+
+def _longest(every: Iterable[int]) -> int:
+    every = tuple(every)
+    return FOR_EVER if FOR_EVER in every else max(every)
 
 
 def _remaining(kept: int, end_ms: int, now_ms: int) -> int | None:

@@ -1,5 +1,7 @@
 """The channels that are to be read, as operators say it: by which name, kept for how long, without which messages.
 
+What was said of a channel still counts for what was logged of it when it is read no more.
+
 Who reads which of them is `ingest.assignment`'s; where a channel's newest login comes from is `store.directory`'s.
 """
 
@@ -8,19 +10,22 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 from enum import Enum
-from typing import Final
+from typing import Any, Final
 
 from cassandra.query import UNSET_VALUE, PreparedStatement
 
 from store.directory import Directory
 from store.errors import WantedError
 from store.message import STORED_TYPES, MessageType
+from store.retention import Retention
 from store.rows import unix_ms
 from store.session import Session
 from store.sightings import REGISTRY
+
+_SECONDS_IN_DAY = 86_400
 
 LONGEST_DAYS = 20 * 365
 """Cassandra keeps nothing with a TTL for longer than 20 years."""
@@ -52,6 +57,7 @@ class WantedChannel:
         retention_days: how long its lines are kept; 0 is for ever, None is as the tables say.
         without: the types of message that are not kept.
         archive_days: how long the archive keeps its days; 0 is for ever, None is as the setting says.
+        is_removed: whether it is read no more; the rest still counts for what was logged.
     """
 
     name: str
@@ -60,6 +66,17 @@ class WantedChannel:
     retention_days: int | None = None
     without: frozenset[MessageType] = frozenset()
     archive_days: int | None = None
+    is_removed: bool = False
+
+    @property
+    def key(self) -> int | str:
+        """What it is known by: its id, or its login while that is not known."""
+        return self.name if self.channel_id is None else self.channel_id
+
+    @property
+    def has_rules(self) -> bool:
+        """Whether anything is said of what is kept of it."""
+        return bool(self.without) or (self.retention_days, self.archive_days) != (None, None)
 
     @property
     def given_login(self) -> str | None:
@@ -139,19 +156,31 @@ class WantedChannels:
         Raises:
             StoreUnavailable: Cassandra cannot answer.
         """
-        rows = await self._session.execute(self._prepared["all"].bind((REGISTRY,)))
-        return [
-            WantedChannel(
-                name,
-                unix_ms(added),
-                channel_id,
-                days,
-                frozenset(STORED_TYPES[kind] for kind in without or () if kind in STORED_TYPES),
-                archive_days,
-            )
-            for name, added, channel_id, days, without, archive_days in rows
-            if added is not None
-        ]
+        return [channel for channel in await self.said() if not channel.is_removed]
+
+    async def said(self) -> list[WantedChannel]:
+        """Give all of which anything is said, by name: first those that were removed, then those that are to be read.
+
+        Where both are of one channel, the later counts.
+
+        Raises:
+            StoreUnavailable: Cassandra cannot answer.
+        """
+        found = [_channel(row) for row in await self._session.execute(self._prepared["all"].bind((REGISTRY,)))]
+        return sorted(
+            (channel for channel in found if not channel.is_removed or channel.has_rules),
+            key=lambda channel: not channel.is_removed,
+        )
+
+    async def retention(self) -> Retention:
+        """Give for how long lines are kept: as the tables say, and what is said of channels.
+
+        Raises:
+            StoreError: a table is missing.
+            StoreUnavailable: Cassandra cannot answer.
+        """
+        tables, said = await asyncio.gather(Retention.of_tables(self._session), self.said())
+        return replace(tables, channels=retentions(said))
 
     async def standing(self) -> list[Standing]:
         """Give all of them with their logins and readers, by name.
@@ -201,7 +230,7 @@ class WantedChannels:
         return [now[name] for name in added if name in now]
 
     async def remove(self, names: Iterable[str]) -> list[WantedChannel]:
-        """Have channels read no more.
+        """Have channels read no more; what is said of them is kept, for what was logged of them.
 
         Args:
             names: as for `add`; one that is not read is left out.
@@ -217,20 +246,52 @@ class WantedChannels:
         gone: dict[str, WantedChannel] = {}
         for name in [channel_name(name) for name in names]:
             gone |= {channel.name: channel for channel in await self._matches(name, there)}
+        left = list(there)
         for channel in gone.values():
-            await self._session.execute(self._prepared["remove"].bind((REGISTRY, channel.name)))
+            left.remove(channel)
+            await self._remove(channel, {each.channel_id for each in left})
         return list(gone.values())
 
-    async def learn(self, channel: WantedChannel, channel_id: int) -> None:
-        """Keep the id that a channel turned out to have.
+    async def _remove(self, channel: WantedChannel, others: Collection[int | None]) -> None:
+        """Remove a channel; what is said of it is kept by its id, since its login may be another's when that is added.
 
-        It is written with the time at which the channel was added, so that it brings nothing back that was removed.
+        Where no worker has learnt the id, it is that of whoever was seen last under the login, in files that were taken
+        in, say; what was said of that one and is not said anew stays as it is. Of a login that nobody had nothing was
+        logged.
+        """
+        channel_id, unsaid, kept = channel.channel_id, None, None
+        if channel_id is None and channel.has_rules:
+            channel_id, unsaid = await self._directory.user_id(channel.name), UNSET_VALUE
+        if channel.has_rules and channel_id is not None and channel_id not in others:
+            kept = _id_name(channel_id)
+            values = (None, channel_id, *_rules(channel, unsaid), REGISTRY, kept)
+            await self._session.execute(self._prepared["write"].bind(values))
+        if kept != channel.name:
+            await self._session.execute(self._prepared["remove"].bind((REGISTRY, channel.name)))
+
+    async def learn(self, channel: WantedChannel, channel_id: int) -> None:
+        """Keep the id that a channel turned out to have, and what was said of it when it was removed the last time.
+
+        Both are written with the time at which the channel was added, so that they bring nothing back that was removed,
+        and change nothing that was said since.
 
         Raises:
-            StoreUnavailable: Cassandra cannot answer.
+            StoreUnavailable: Cassandra cannot answer; doing it again is right.
         """
-        written_at = channel.added_ms * 1000 + 999
-        await self._session.execute(self._prepared["learn"].bind((written_at, channel_id, REGISTRY, channel.name)))
+        asked_at, added_at = time.time_ns() // 1000, channel.added_ms * 1000
+        before = await self._one(_id_name(channel_id))
+        if before is not None and before.is_removed:
+            values = (added_at, *_rules(before, UNSET_VALUE), REGISTRY, channel.name)
+            await self._session.execute(self._prepared["take over"].bind(values))
+        await self._session.execute(self._prepared["learn"].bind((added_at + 999, channel_id, REGISTRY, channel.name)))
+        if before is not None and before.is_removed:
+            now = await self._one(channel.name)
+            if now is not None and not now.is_removed and now.channel_id == channel_id:
+                await self._session.execute(self._prepared["forget"].bind((asked_at, REGISTRY, before.name)))
+
+    async def _one(self, name: str) -> WantedChannel | None:
+        rows = await self._session.execute(self._prepared["one"].bind((REGISTRY, name)))
+        return _channel(rows[0]) if rows else None
 
     async def _matches(self, name: str, channels: Sequence[WantedChannel]) -> list[WantedChannel]:
         """Give those that a name means: it is their name, their id, or the newest login of their id."""
@@ -264,13 +325,27 @@ class WantedChannels:
             channel.added_ms if is_new else UNSET_VALUE,
             channel.channel_id if is_new and channel.channel_id is not None else UNSET_VALUE,
             UNSET_VALUE if rules.retention_days is AS_IS else rules.retention_days,
-            UNSET_VALUE if isinstance(without, AsIs) else {kind.name for kind in without} or None,
+            UNSET_VALUE if isinstance(without, AsIs) else _types(without),
             UNSET_VALUE if rules.archive_days is AS_IS else rules.archive_days,
             REGISTRY,
             channel.name,
         )
         if any(value is not UNSET_VALUE for value in values[:5]):
             await self._session.execute(self._prepared["write"].bind(values))
+
+
+def retentions(channels: Iterable[WantedChannel]) -> dict[int | str, int]:
+    """Give for how many seconds lines are kept of channels of which that is said, as `Retention.channels`."""
+    return {key: days * _SECONDS_IN_DAY for key, days in _told(channels, lambda each: each.retention_days).items()}
+
+
+def archive_days(channels: Iterable[WantedChannel]) -> dict[int | str, int]:
+    """Give for how many days the archive keeps a day of channels of which that is said; 0 is for ever."""
+    return _told(channels, lambda each: each.archive_days)
+
+
+def _told(channels: Iterable[WantedChannel], rule: Callable[[WantedChannel], int | None]) -> dict[int | str, int]:
+    return {each.key: told for each in channels if (told := rule(each)) is not None}
 
 
 def channel_name(text: str) -> str:
@@ -324,13 +399,44 @@ def rules_of(
     return Rules(retention_days, AS_IS if without is None else types_of(without), archive_days)
 
 
+def _channel(row: tuple[Any, ...]) -> WantedChannel:
+    name, added, channel_id, days, without, in_archive = row
+    return WantedChannel(
+        name,
+        0 if added is None else unix_ms(added),
+        channel_id,
+        days,
+        frozenset(STORED_TYPES[kind] for kind in without or () if kind in STORED_TYPES),
+        in_archive,
+        added is None,
+    )
+
+
+def _rules(channel: WantedChannel, unsaid: object) -> list[object]:
+    """Give what is said of a channel, as it is written."""
+    said = (channel.retention_days, _types(channel.without), channel.archive_days)
+    return [unsaid if rule is None else rule for rule in said]
+
+
+def _id_name(channel_id: int) -> str:
+    return f"id:{channel_id}"
+
+
+def _types(types: frozenset[MessageType]) -> set[str] | None:
+    return {kind.name for kind in types} or None
+
+
 def _statements(session: Session) -> dict[str, str]:
     table = session.table("wanted_channels")
     columns = "name, added, channel_id, retention_days, without, archive_days"
     return {
         "all": f"SELECT {columns} FROM {table} WHERE registry = ?",
+        "one": f"SELECT {columns} FROM {table} WHERE registry = ? AND name = ?",
         "write": f"UPDATE {table} SET added = ?, channel_id = ?, retention_days = ?, without = ?, archive_days = ? "
         "WHERE registry = ? AND name = ?",
         "learn": f"UPDATE {table} USING TIMESTAMP ? SET channel_id = ? WHERE registry = ? AND name = ?",
+        "take over": f"UPDATE {table} USING TIMESTAMP ? SET retention_days = ?, without = ?, archive_days = ? "
+        "WHERE registry = ? AND name = ?",
+        "forget": f"DELETE FROM {table} USING TIMESTAMP ? WHERE registry = ? AND name = ?",
         "remove": f"DELETE FROM {table} WHERE registry = ? AND name = ?",
     }

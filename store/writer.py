@@ -174,11 +174,12 @@ class Writer:
         before = [*(statement for _, statement in buckets.values()), *self._sightings.statements(due)]
         if before:
             await self._send(map(Partition.of, before), Written())
-            if self._known is known:
-                self._remember(buckets)
             self._sightings.written(due)
         # One partition after the other: the server makes one mutation of its rows in a batch.
         await self._send(partitions.values(), outcome)
+        # Not before: a bucket that was opened and got no line may be gone from the index when it is tried again.
+        if self._known is known:
+            self._remember(buckets)
         if note_late:
             await self._late.note(messages, now_ms)
         outcome.messages = len(messages) - len({id(refused.message) for refused in outcome.refused})
@@ -234,7 +235,8 @@ class Writer:
                 bucket = (shape.name, key, start)
                 if self._known.get(bucket) is not width and bucket not in buckets:
                     end = width.end(start)
-                    life = self._retention.bucket_ttl(shape, end, now_ms, kept)
+                    of = message.channel_id, message.channel_login
+                    life = self._retention.bucket_ttl(shape, end, now_ms, *of)
                     buckets[bucket] = width, insert_bucket.bind((*key, start, width.value, end, life))
                 values = [*rows.row_values(shape, key, start, packed), timestamp, ttl_value]
                 partition = partitions.get(bucket)

@@ -61,9 +61,10 @@ def add(
 
 @app.command(epilog="Example: logstv channels remove moonbase")
 def remove(names: Names) -> None:
-    """Have channels read no more; what was logged stays.
+    """Have channels read no more; what was logged stays, for as long as was said of the channel.
 
-    A channel that LOGSTV_CHANNELS or --channel names is added again when that worker starts the next time.
+    Added again, it has what was said of it, but for what is said anew. A channel that LOGSTV_CHANNELS or --channel
+    names is added again when that worker starts the next time.
     """
     plain = [channel_name(name) for name in names]
     gone = _ask(lambda wanted: _remove(wanted, plain))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -20,9 +21,10 @@ from logstv.progress import bytes_read
 from logstv.settings import NodeSettings
 from store.errors import StoreError
 from store.optouts import Optouts
-from store.retention import Retention, parse_duration
+from store.retention import parse_duration
 from store.session import Session
 from store.settings import StoreSettings
+from store.wanted import WantedChannels
 from store.writer import Writer
 
 _FOLLOW_SECONDS = 2.0
@@ -36,25 +38,32 @@ def replay(
     rate: Annotated[float | None, typer.Option(min=0.1, help="Lines a second; default: as fast as it goes.")] = None,
     retention: Annotated[
         str | None,
-        typer.Option(help="How long to keep these lines, as in 30d; 0 is for ever. Default: what the tables say."),
+        typer.Option(
+            help="How long to keep these lines, as in 30d; 0 is for ever. Default: what is said of their channels."
+        ),
     ] = None,
 ) -> None:
     """Write the chat lines of files into the store; doing so again changes nothing."""
     size = total_bytes(files)
-    kept = Retention.of(parse_duration(retention)) if retention is not None else None
+    own = None if retention is None else parse_duration(retention)
     console = Console(stderr=True)
     with cluster(with_tables=True) as settings, bytes_read("Replaying", size) as bar:
         source = Replay(files, shift_to_now=shift_to_now, rate=rate, progress=bar.advance)
         counts = IngestCounts()
-        code = run_to_the_end(_replay(settings, source, kept, counts))
+        code = run_to_the_end(_replay(settings, source, own, counts))
     _tell(console, source, counts)
     raise typer.Exit(code)
 
 
-async def _replay(settings: StoreSettings, source: Replay, kept: Retention | None, counts: IngestCounts) -> None:
+async def _replay(settings: StoreSettings, source: Replay, own: int | None, counts: IngestCounts) -> None:
     session = await Session.open(settings)
+
+    async def opened() -> Writer:
+        said = await (await WantedChannels.open(session)).retention()
+        return await Writer.open(session, replace(said, own=own))
+
     try:
-        pipeline = Pipeline(lambda: Writer.open(session, kept), Quarantine(NodeSettings().data_dir), counts)
+        pipeline = Pipeline(opened, Quarantine(NodeSettings().data_dir), counts)
         pipeline.optouts = said = await SaidOptouts.open(session)
         await said.optouts.refresh()
         following = asyncio.create_task(_follow(said.optouts))

@@ -239,8 +239,10 @@ def archive(picture: Picture) -> Iterator[Finding]:
             "`logstv archive run --once` tries again, `logstv archive verify` looks at what is there",
         )
     if not found.behind and not found.failures:
-        kept = "for ever" if retention == FOR_EVER else f"for {span(retention or 0)}"
-        yield ok("archive", f"{sum(each.days for each in found.standing):,} days; Cassandra keeps lines {kept}")
+        says = f"{sum(each.days for each in found.standing):,} days"
+        if retention is not None:
+            says += "; Cassandra keeps lines " + ("for ever" if retention == FOR_EVER else f"for {span(retention)}")
+        yield ok("archive", says)
 
 
 def metrics(picture: Picture) -> Iterator[Finding]:

@@ -28,7 +28,8 @@ from store.retention import FOR_EVER, Retention
 from store.session import Session
 from store.settings import StoreSettings
 from store.shapes import CHANNEL
-from store.wanted import WantedChannels
+from store.wanted import WantedChannel, WantedChannels, archive_days
+from store.writer import Writer
 
 log = structlog.get_logger(__name__)
 
@@ -173,7 +174,7 @@ class Archive:
         )
         eraser = ArchiveEraser(exporter, index, objects, leases)
         directory, wanted = await Directory.open(session), await WantedChannels.open(session)
-        renewal = await Renewal.open(session, reader)
+        renewal = await Renewal.open(session, reader, wanted)
         return cls(
             session,
             files,
@@ -205,11 +206,20 @@ class Archive:
         finally:
             await session.close()
 
+    async def writer(self) -> Writer:
+        """Give what writes lines that others have kept, for as long as the tables say, or what is said of a channel.
+
+        Raises:
+            StoreError: a table is missing.
+            StoreUnavailable: Cassandra cannot answer.
+        """
+        return await Writer.open(self.session, await self.wanted.retention())
+
     async def channel_ids(self) -> list[int]:
         """Give the channels whose days are exported.
 
         One for which a retention of its own is set stays in Cassandra: its lines are kept that long and no longer, or
-        for ever.
+        for ever; also when it is read no more.
 
         Raises:
             StoreUnavailable: Cassandra cannot answer.
@@ -223,11 +233,9 @@ class Archive:
         Raises:
             StoreUnavailable: Cassandra cannot answer.
         """
-        return frozenset(
-            each.channel_id
-            for each in await self.wanted.all()
-            if each.retention_days is not None and each.channel_id is not None
-        )
+        told = [each for each in await self.wanted.said() if each.retention_days is not None]
+        newest = [await self.directory.user_id(login) for login in _logins_alone(told)]
+        return frozenset(each for each in [*newest, *(each.channel_id for each in told)] if each is not None)
 
     async def run(self, tried: Callable[[Place], object] = lambda _: None) -> Exported:
         """Export what is to be exported.
@@ -247,14 +255,17 @@ class Archive:
     async def since(self, channel_ids: Iterable[int]) -> dict[int, int]:
         """Give from which day on the archive keeps the days of channels, Unix milliseconds; 0: all.
 
+        While it is not known which channel was meant by a login, all days are kept of each that it may be.
+
         Raises:
             StoreUnavailable: Cassandra cannot answer.
         """
-        told = {each.channel_id: each.archive_days for each in await self.wanted.all()}
+        said = [each for each in await self.wanted.said() if each.archive_days is not None]
+        meant = [known.user_id for login in _logins_alone(said) for known in await self.directory.users_of(login)]
+        told = dict.fromkeys(meant, 0) | archive_days(said)
         today, found = self.clock_ms() // MS_IN_DAY * MS_IN_DAY, {}
         for channel_id in channel_ids:
-            days = told.get(channel_id)
-            days = self.kept_days if days is None else days
+            days = told.get(channel_id, self.kept_days)
             found[channel_id] = today - days * MS_IN_DAY if days else 0
         return found
 
@@ -397,3 +408,8 @@ class Archive:
             lines = await self.renewal.renew(place)
         log.error("archive.renewed", day=str(place), lines=lines, hours_that_were_left=left // 3600)
         self.lag.renewed += lines
+
+
+def _logins_alone(channels: Iterable[WantedChannel]) -> list[str]:
+    """Give the logins of channels that are known by nothing else."""
+    return [channel.name for channel in channels if channel.channel_id is None]

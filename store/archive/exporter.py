@@ -24,9 +24,11 @@ from store.archive.format import Encoded, Encoder
 from store.archive.index import ArchivedDay, ArchiveIndex
 from store.archive.lease import A_DAY, name_of
 from store.archive.objects import Place, Stored
+from store.archive.renewal import log_of
 from store.archive.scratch import scratch
 from store.archive.table import HEAD_BYTES
 from store.archive.told import Told
+from store.deletions import Deletions
 from store.errors import ArchiveDamaged, ArchiveUnavailable, StoreError, StoreUnavailable
 from store.horizon import Horizon
 from store.keys import MS_IN_DAY
@@ -41,7 +43,7 @@ from store.shapes import CHANNEL
 log = structlog.get_logger(__name__)
 
 SETTLE_MS = 60_000
-"""A note of late lines is looked at so long after it was written, so that no clock is so far behind."""
+"""A note of late lines is looked at so long after it was written, so that no clock is so far behind; so is a bucket."""
 
 _UNAVAILABLE_AT_MOST = 3
 _FROM_THE_FIRST: Mapping[int, int] = MappingProxyType({})
@@ -280,6 +282,8 @@ class Exporter:
             await self._index.record_day(day)
         if has_changed or not encoded.table.lines:
             await self.rewrite(place, now_out.shown, lease)
+        if not encoded.table.lines:
+            await self._unlist(place)
         self.counts.days += 1
         self.counts.lines += encoded.table.lines
         self.counts.bytes += encoded.table.size
@@ -333,6 +337,19 @@ class Exporter:
         await self._index.forget_users(place, set(whose) - (encoded.users.keys() if encoded else set()))
         return gone
 
+    async def _unlist(self, place: Place) -> None:
+        """Take a closed day of which nothing is left out of Cassandra's index: it would wait until that expires.
+
+        Lines that are not shown are still to be erased, and found by it; one that is under way has a newer row there.
+        """
+        now_ms, day = time.time_ns() // 1_000_000, log_of(place)
+        if place.day_ms + MS_IN_DAY + self._grace_ms > self._clock_ms():
+            return
+        if not (await self._reader.page(day, limit=1)).messages:
+            deletions = await Deletions.open(self._reader.session, self._reader, now_ms - SETTLE_MS)
+            buckets = await self._reader.buckets(day)
+            await deletions.carry_out(deletions.index_row(CHANNEL, day.key, bucket) for bucket in buckets)
+
     async def _try(self, place: Place, noted: int | None, outcome: Exported) -> None:
         try:
             async with self._leases.held(name_of(place)) as lease:
@@ -370,7 +387,7 @@ class Exporter:
 
         Takes note of the users who have something in the file that is there; None: there is none.
         """
-        day = Log(CHANNEL, (place.channel_id,), place.day_ms, place.day_ms + MS_IN_DAY, newest_first=False)
+        day = log_of(place)
 
         async def encoded_of(*sources: AsyncIterator[Sequence[Line]]) -> Encoded:
             return await self._encode(place, _shown(place, merged(sources, descending=False), out), body)

@@ -13,25 +13,26 @@ from cassandra.query import PreparedStatement
 from store.archive.objects import Place
 from store.keys import MS_IN_DAY
 from store.reader import Log, Reader
-from store.retention import Retention
 from store.session import Session
 from store.shapes import CHANNEL
+from store.wanted import WantedChannels
 from store.writer import Writer
 
 LONGER_SECONDS = 7 * 86_400
-"""For how long they are kept from then on."""
+"""For how long they are kept from then on, at least."""
 
 
 class Renewal:
     """Tells how long a day of a channel is still there, and keeps it for longer."""
 
-    def __init__(self, session: Session, reader: Reader, first: PreparedStatement) -> None:
+    def __init__(self, session: Session, reader: Reader, wanted: WantedChannels, first: PreparedStatement) -> None:
         self._session = session
         self._reader = reader
+        self._wanted = wanted
         self._first = first
 
     @classmethod
-    async def open(cls, session: Session, reader: Reader) -> Renewal:
+    async def open(cls, session: Session, reader: Reader, wanted: WantedChannels) -> Renewal:
         """Prepare the statement.
 
         Raises:
@@ -41,7 +42,7 @@ class Renewal:
         first = await session.prepare(
             f"SELECT TTL(type) FROM {session.table(CHANNEL.table)} WHERE channel_id = ? AND bucket = ? LIMIT 1"
         )
-        return cls(session, reader, first)
+        return cls(session, reader, wanted, first)
 
     async def seconds_left(self, place: Place) -> int | None:
         """Say in how many seconds the first line of a day expires; None if it does not, or if there is none.
@@ -49,7 +50,7 @@ class Renewal:
         Raises:
             StoreUnavailable: Cassandra cannot answer.
         """
-        for bucket in await self._reader.buckets(_log_of(place)):
+        for bucket in await self._reader.buckets(log_of(place)):
             for (left,) in await self._session.execute(self._first.bind((place.channel_id, bucket.start_ms))):
                 return None if left is None else int(left)
         return None
@@ -61,12 +62,15 @@ class Renewal:
             StoreUnavailable: Cassandra cannot answer; doing it again is right.
         """
         since_ms = time.time_ns() // 1_000_000 - place.day_ms
-        writer = await Writer.open(self._session, Retention.of(since_ms // 1000 + LONGER_SECONDS))
+        # The rows that list buckets are written again too: they outlive what others keep of the same user.
+        retention = (await self._wanted.retention()).at_least(since_ms // 1000 + LONGER_SECONDS)
+        writer = await Writer.open(self._session, retention)
         lines = 0
-        async for piece in self._reader.stream(_log_of(place)):
+        async for piece in self._reader.stream(log_of(place)):
             lines += (await writer.write(piece)).messages
         return lines
 
 
-def _log_of(place: Place) -> Log:
+def log_of(place: Place) -> Log:
+    """Give what Cassandra has of a day, oldest first."""
     return Log(CHANNEL, (place.channel_id,), place.day_ms, place.day_ms + MS_IN_DAY, newest_first=False)

@@ -2,19 +2,28 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import os
+import signal
+from dataclasses import replace
 
 import orjson
+import pytest
 from support import lines
 from support.imports import DAY_MS, RECENT_MS, imported, log_of, put_day, put_user, said
 
+from ingest.errors import ImportBrokenOff
 from ingest.import_pool import Plan, carry_out, look
+from ingest.importing import Part, Reading
 from ingest.justlog import JustlogTree
 from store.archive.archive import Archive
 from store.archive.lease import name_of
 from store.archive.objects import Objects, Place
+from store.errors import StoreUnavailable
 from store.keys import MS_IN_DAY
+from store.message import Message
 from store.optouts import Kind, Way
 from store.shapes import CHANNEL, CHANNEL_USER, USER
+from store.wanted import Rules
 
 
 async def test_a_tree_is_taken_in_once_and_goes_on_where_it_ended(store, archive, tree, tmp_path):
@@ -43,6 +52,41 @@ async def test_a_tree_is_taken_in_once_and_goes_on_where_it_ended(store, archive
     assert (again.parts, again.before, again.archived) == (1, 2, 61)
     assert len(await log_of(store, archive, CHANNEL, (9001,))) == len(everything) + 1
     assert (await imported(store, archive, JustlogTree(tree), done, again=True)).before == 0
+
+
+async def left(store, table: str, column: str) -> list[int | None]:
+    """Give the days that remain to each row of a table, rounded up; None is for ever."""
+    rows = await store.session.execute(f"SELECT TTL({column}) FROM {store.session.table(table)}")
+    return [seconds and -(-seconds // 86_400) for (seconds,) in rows]
+
+
+@pytest.mark.parametrize("known_by", ["id", "login"])
+async def test_lines_of_a_channel_with_a_retention_of_its_own_are_kept_as_that_says(
+    store, archive, tree, tmp_path, known_by
+):
+    [channel] = await archive.wanted.add([lines.CHANNEL], Rules(retention_days=0))
+    if known_by == "id":
+        await archive.wanted.learn(channel, lines.CHANNEL_ID)
+    put_day(tree, DAY_MS, [*said(DAY_MS, 5, 0), lines.gift(number=9, sent_ms=DAY_MS + 9000)])
+    put_day(tree, RECENT_MS, said(RECENT_MS, 4, 50))
+    outcome = await imported(store, archive, JustlogTree(tree), tmp_path / "done")
+    assert (outcome.written, outcome.archived, outcome.refused) == (10, 0, {})
+    assert await left(store, "channel_messages", "type") == [None] * 10
+    await archive.wanted.add([lines.CHANNEL], Rules(retention_days=7))
+    again = await imported(store, archive, JustlogTree(tree), tmp_path / "done", again=True)
+    assert (again.written, again.archived, again.refused) == (4, 0, {"it is older than the retention": 6})
+
+
+async def test_what_is_taken_in_hides_no_line_of_another_channel_that_is_kept_longer(store, archive, tree, tmp_path):
+    [demo] = await archive.wanted.add(["demo"], Rules(retention_days=0))
+    await archive.wanted.learn(demo, 77)
+    there = lines.privmsg("for ever", number=1, sent_ms=RECENT_MS, channel_id=77, channel="demo")
+    await (await archive.writer()).write([Message.parse(there)])
+    await archive.wanted.remove(["demo"])
+    put_day(tree, RECENT_MS, said(RECENT_MS, 4, 50))
+    assert (await imported(store, archive, JustlogTree(tree), tmp_path / "done")).written == 4
+    # One user spoke in both channels, the other in this one alone; what is listed for all is as long as the longest.
+    assert set(await left(store, "user_buckets", "ends")) == {None}
 
 
 async def test_users_files_are_read_for_days_without_a_channels_file(store, archive, tree, tmp_path):
@@ -116,6 +160,42 @@ async def test_a_damaged_file_is_named_and_the_others_are_taken_in(store, archiv
     assert len(await log_of(store, archive, CHANNEL, (9001,))) == 45
 
 
+async def test_what_is_written_while_a_tree_is_taken_in_is_taken_in_the_next_time(store, archive, tree, tmp_path):
+    paths = [put_day(tree, DAY_MS + day * MS_IN_DAY, said(DAY_MS + day * MS_IN_DAY, 5, 50 * day)) for day in range(3)]
+    more = said(DAY_MS + 30_000_000, 1, 200)
+    plan = Plan(JustlogTree(tree), store.session.settings, tmp_path / "done")
+    read = 0
+
+    def written(count: int) -> None:
+        """Write the last lines of the first day, and compress the second, once both were read."""
+        nonlocal read
+        read += count
+        if read == sum(path.stat().st_size for path in paths if path.exists()):
+            put_day(tree, DAY_MS, [*said(DAY_MS, 5, 0), *more])
+            paths[1].unlink()
+            put_day(tree, DAY_MS + MS_IN_DAY, said(DAY_MS + MS_IN_DAY, 5, 50), packed=True)
+
+    outcome = await carry_out(plan, await look(plan, archive), written, archive)
+    assert (outcome.parts, outcome.archived, outcome.failed) == (3, 15, [])
+    assert not paths[1].exists()
+    again = await imported(store, archive, JustlogTree(tree), tmp_path / "done")
+    assert (again.parts, again.before) == (2, 1)
+    assert more[0] in await log_of(store, archive, CHANNEL, (9001,))
+
+
+async def test_a_file_that_goes_while_it_is_looked_for_is_named_and_the_others_are_taken_in(
+    store, archive, tree, tmp_path
+):
+    class Listed(JustlogTree):
+        async def parts(self) -> list[Part]:
+            return [Part(9001, (tree / "gone.txt",)), *await JustlogTree.parts(self)]
+
+    put_day(tree, DAY_MS, said(DAY_MS, 5, 0))
+    outcome = await imported(store, archive, Listed(tree), tmp_path / "done")
+    assert outcome.archived == 5
+    assert outcome.failed == [f"{tree / 'gone.txt'} cannot be read: No such file or directory; begin again"]
+
+
 async def test_who_has_opted_out_is_neither_taken_in_nor_reported(store, archive, tree, tmp_path):
     put_day(tree, DAY_MS, said(DAY_MS, 10, 0))
     put_day(tree, RECENT_MS, said(RECENT_MS, 10, 50))
@@ -168,6 +248,38 @@ async def test_several_processes_share_the_days(store, tree, tmp_path):
     assert await log_of(store, archive, CHANNEL, (9001,)) == everything
     assert [name.login for name in await store.directory.logins_of(502)] == ["ada_lift"]
     assert (await carry_out(plan, await look(plan, archive), read.append)).before == 5
+
+
+class Killing(JustlogTree):
+    """A tree whose second day ends the process that reads it, as a machine that is short of memory does."""
+
+    def reading(self, part: Part) -> Reading:
+        if "second" in part.files[0].parts:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return JustlogTree.reading(self, part)
+
+
+async def test_a_process_that_is_killed_is_a_sentence_and_the_import_goes_on_where_it_ended(store, tree, tmp_path):
+    settings = store.session.settings.model_copy(update={"archive_url": (tmp_path / "archive").as_uri()})
+    put_day(tree, DAY_MS, said(DAY_MS, 5, 0))
+    put_day(tree / "second", DAY_MS + MS_IN_DAY, said(DAY_MS + MS_IN_DAY, 5, 50))
+    archive = await Archive.open(store.session, settings)
+    plan = Plan(Killing(tree), settings, tmp_path / "done", jobs=2)
+    with pytest.raises(ImportBrokenOff, match="begin again"):
+        await carry_out(plan, await look(plan, archive), lambda _count: None)
+    plan = Plan(JustlogTree(tree), settings, tmp_path / "done", jobs=1)
+    assert (await carry_out(plan, await look(plan, archive), lambda _count: None)).failed == []
+    assert len(await log_of(store, archive, CHANNEL, (9001,))) == 10
+
+
+async def test_a_cassandra_that_the_processes_cannot_reach_is_said_as_it_is(store, tree, tmp_path, unused_port):
+    settings = store.session.settings.model_copy(update={"archive_url": (tmp_path / "archive").as_uri()})
+    put_day(tree, DAY_MS, said(DAY_MS, 5, 0))
+    plan = Plan(JustlogTree(tree), settings, tmp_path / "done", jobs=2)
+    work = await look(plan, await Archive.open(store.session, settings))
+    away = replace(plan, settings=settings.model_copy(update={"cql_port": unused_port}))
+    with pytest.raises(StoreUnavailable, match=f"port {unused_port}"):
+        await carry_out(away, work, lambda _count: None)
 
 
 async def test_a_lease_that_another_holds_is_waited_for(store, archive, tree, tmp_path):

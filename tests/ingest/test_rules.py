@@ -23,6 +23,9 @@ def test_a_channel_is_known_by_its_id_or_by_its_login_until_that_is_learnt():
         assert not rules.keep(banned)
         assert rules.keep(said)
         assert rules.seconds == {channel_id or lines.CHANNEL: 7 * 86_400}
+    # A user's months are of all channels: the rows that list them outlive the lines of those too that are read no more.
+    removed = WantedChannel("id:5", 0, 5, 0, NO_BANS, is_removed=True)
+    assert ChannelRules.of([removed, WantedChannel("demo", 0, 6, 7)]).seconds == {5: 0, 6: 7 * 86_400}
     elsewhere = ChannelRules.of([WantedChannel("demo", 0, 5, None, NO_BANS)])
     assert elsewhere.keep(banned)
     assert ChannelRules().keep(banned)

@@ -3,29 +3,36 @@ from __future__ import annotations
 import asyncio
 
 from prometheus_client import CollectorRegistry
+from structlog.testing import capture_logs
 
 from ingest import worker
 from logstv.exporting import export_closed_days
-from store.archive.archive import Archive
-from store.errors import StoreUnavailable
+from store.schema import apply
 
 
-async def test_a_cluster_that_fails_while_the_archive_is_opened_is_asked_again(store, tmp_path, monkeypatch):
-    open_it, tries = Archive.open, []
-
-    async def failing_once(*asked, **more):
-        tries.append(asked)
-        if len(tries) == 1:
-            raise StoreUnavailable("too few nodes are up")
-        return await open_it(*asked, **more)
-
-    monkeypatch.setattr(Archive, "open", failing_once)
-    monkeypatch.setattr(worker, "_CONNECT_PAUSE_SECONDS", 0.01)
-    registry = CollectorRegistry()
+async def test_exporting_begins_once_the_tables_are_there(store, tmp_path, monkeypatch):
+    monkeypatch.setattr(worker, "_CONNECT_PAUSE_SECONDS", 0.05)
     settings = store.session.settings.model_copy(update={"archive_url": (tmp_path / "archive").as_uri()})
-    exporting = asyncio.create_task(export_closed_days(settings, registry))
-    while registry.get_sample_value("logstv_archive_alarm") is None:
+    await store.session.execute(f"DROP TABLE {store.session.table('archive_failures')}")
+    registry = CollectorRegistry()
+    try:
+        with capture_logs() as said:
+            exporting = asyncio.create_task(export_closed_days(settings, registry))
+            while not said:
+                assert not exporting.done()
+                await asyncio.sleep(0.01)
+        assert {each["event"] for each in said} == {"store.unavailable"}
+    finally:
+        await asyncio.to_thread(apply, settings)
+    while registry.get_sample_value("logstv_archive_days_due") is None:
         assert not exporting.done()
         await asyncio.sleep(0.01)
     exporting.cancel()
     await asyncio.gather(exporting, return_exceptions=True)
+
+
+async def test_an_archive_that_cannot_be_named_is_said_and_not_waited_for(store_settings):
+    settings = store_settings.model_copy(update={"archive_url": "nowhere://at-all"})
+    with capture_logs() as said:
+        await export_closed_days(settings, CollectorRegistry())
+    assert [each["event"] for each in said] == ["archive.failed"]

@@ -16,7 +16,7 @@ from support import lines
 
 from logstv.health import checks
 from logstv.health.finding import Level
-from logstv.health.look import Picture, look
+from logstv.health.look import ArchiveLook, Picture, look
 from logstv.settings import NodeSettings
 from store.archive.index import ArchiveIndex
 from store.archive.objects import Place
@@ -181,3 +181,16 @@ async def test_a_cluster_that_cannot_be_reached_is_told_with_the_reason(logstv, 
 def test_what_a_small_cluster_of_the_tests_cannot_show(check, seen, level, says):
     picture = Picture(StoreSettings(contact_points=("10.0.0.1",)), **({"now_ms": 0} | seen))
     assert [found for found in check(picture) if found.level is level and says in found.says]
+
+
+@pytest.mark.parametrize(
+    ("facts", "says"),
+    [
+        (None, "0 days"),
+        (FACTS, "0 days; Cassandra keeps lines for 90 days"),
+        (replace(FACTS, retention={"channel_messages": 0}), "0 days; Cassandra keeps lines for ever"),
+    ],
+)
+def test_how_long_lines_are_kept_is_said_where_that_is_known(facts, says):
+    picture = Picture(StoreSettings(archive_url="memory:///"), 0, facts=facts, archive=ArchiveLook((), (), (), None))
+    assert [found.says for found in checks.archive(picture)] == [says]

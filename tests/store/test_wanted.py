@@ -8,7 +8,7 @@ from support import lines
 from store.errors import WantedError
 from store.message import Message, MessageType
 from store.store import Store
-from store.wanted import AS_IS, LONGEST_DAYS, Rules, WantedChannels, channel_name, rules_of
+from store.wanted import AS_IS, LONGEST_DAYS, Rules, WantedChannels, archive_days, channel_name, retentions, rules_of
 from store.writer import Writer
 
 BANS = frozenset({MessageType.CLEARCHAT})
@@ -91,6 +91,70 @@ async def test_what_a_worker_learns_brings_nothing_back_that_was_removed(wanted)
     assert again.channel_id is None
     await wanted.learn(again, 9001)
     assert [found.channel_id for found in await wanted.all()] == [9001]
+
+
+async def test_what_was_said_of_a_channel_counts_when_it_is_read_no_more_and_when_it_is_again(wanted):
+    [channel] = await wanted.add(["moonbase"], Rules(0, BANS, 400))
+    await wanted.learn(channel, 9001)
+    await wanted.remove(["moonbase"])
+    assert (await wanted.all(), await wanted.standing()) == ([], [])
+    [removed] = said = await wanted.said()
+    assert (removed.is_removed, retentions(said), archive_days(said)) == (True, {9001: 0}, {9001: 400})
+    assert (await wanted.retention()).channels == {9001: 0}
+    # By its login it may be another's now: until its id is learnt, both are said.
+    [again] = await wanted.add(["moonbase"], Rules(retention_days=None, archive_days=7))
+    assert (again.channel_id, again.retention_days, again.without) == (None, None, frozenset())
+    assert archive_days(await wanted.said()) == {9001: 400, "moonbase": 7}
+    await wanted.learn(again, 9001)
+    [learnt] = await wanted.said()
+    assert (learnt.name, learnt.is_removed, learnt.channel_id) == ("moonbase", False, 9001)
+    # What was said when it was added again counts, also that the tables are to say it.
+    assert (learnt.retention_days, learnt.without, learnt.archive_days) == (None, BANS, 7)
+    await wanted.remove(["moonbase"])
+    await wanted.learn(learnt, 9001)  # a worker that was slow to see it
+    [removed] = await wanted.said()
+    assert (removed.is_removed, removed.without, removed.archive_days) == (True, BANS, 7)
+
+
+async def test_another_channel_under_the_login_of_a_removed_one_has_nothing_of_its_rules(wanted):
+    [channel] = await wanted.add(["moonbase"], Rules(0))
+    await wanted.learn(channel, 9001)
+    await wanted.remove(["moonbase"])
+    [other] = await wanted.add(["moonbase"])
+    await wanted.learn(other, 9002)
+    assert [(each.channel_id, each.retention_days) for each in await wanted.said()] == [(9001, 0), (9002, None)]
+
+
+async def test_a_channel_that_was_added_by_its_id_too_is_still_read_when_one_of_them_is_removed(wanted, writer):
+    await speak(writer, 501, "ada_lift", 1)
+    [channel] = await wanted.add(["ada_lift"], Rules(0))
+    await wanted.add(["id:501"], Rules(7))
+    await wanted.learn(channel, 501)
+    await wanted.remove(["ada_lift"])
+    assert [(each.name, each.retention_days) for each in await wanted.said()] == [("id:501", 7)]
+    await wanted.remove(["id:501"])
+    assert [(each.is_removed, each.retention_days) for each in await wanted.said()] == [(True, 7)]
+    [again] = await wanted.add(["id:501"])
+    assert (again.is_removed, again.retention_days) == (False, 7)
+
+
+async def test_what_was_said_by_a_login_alone_counts_for_whom_it_was_logged_of(wanted, writer):
+    await speak(writer, 501, "ada_lift", 1)
+    for rules in (Rules(retention_days=0), Rules(archive_days=7)):
+        await wanted.add(["ada_lift"], rules)
+        await wanted.remove(["ada_lift"])
+    [removed] = await wanted.said()
+    assert (removed.channel_id, removed.retention_days, removed.archive_days) == (501, 0, 7)
+    await wanted.add(["nobody_yet"], Rules(7))
+    await wanted.remove(["nobody_yet"])
+    assert await wanted.said() == [removed]
+
+
+async def test_a_channel_of_which_nothing_was_said_leaves_nothing(wanted):
+    [channel] = await wanted.add(["moonbase"])
+    await wanted.learn(channel, 9001)
+    await wanted.remove(["moonbase"])
+    assert await wanted.said() == []
 
 
 def test_what_is_kept_can_be_said_either_way():

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 from cassandra.query import BatchStatement
@@ -131,6 +132,24 @@ async def test_a_bucket_is_found_for_as_long_as_any_of_its_lines_even_if_the_fir
     assert await ttls(store, "user_buckets", "ends") == {None}
 
 
+async def test_lines_with_a_retention_of_their_own_take_no_bucket_from_the_others(store, now_ms):
+    said = Retention(Retention.of(90 * 86_400).seconds, {77: 0, lines.CHANNEL_ID: 10 * 86_400})
+    writer = await Writer.open(store.session, replace(said, own=86_400))
+    await writer.write(parsed(lines.privmsg("replayed", sent_ms=now_ms)))
+    for shape in SHAPES:
+        assert await ttls(store, shape.table, "type") == {1}
+    assert await ttls(store, "channel_buckets", "ends") == {11}
+    assert await ttls(store, "user_buckets", "ends") == {None}
+    longer = await Writer.open(store.session, replace(said, own=200 * 86_400))
+    await longer.write(parsed(lines.privmsg("replayed", sent_ms=now_ms)))
+    assert await ttls(store, "channel_buckets", "ends") == {201}
+
+
+def test_nothing_is_kept_for_less_than_what_is_asked_for():
+    longer = Retention({"one": 0, "two": 5, "three": 50}, {1: 0, 2: 7, 3: 70}).at_least(10)
+    assert (longer.seconds, longer.channels) == ({"one": 0, "two": 10, "three": 50}, {1: 0, 2: 10, 3: 70})
+
+
 async def test_a_longer_retention_is_also_that_of_buckets_that_are_there_already(store, now_ms):
     writer = await Writer.open(store.session, Retention.of(86_400))
     await writer.write(parsed(lines.privmsg("before", number=1, sent_ms=now_ms)))
@@ -237,6 +256,24 @@ async def test_a_poison_row_does_not_hold_up_the_others(store, writer):
     assert written.messages == 1
     assert {refused.message.id for refused in written.refused} == {bad.id}
     assert await everything(store, USER, (501,)) == [good.line]
+
+
+async def test_a_bucket_without_a_line_is_opened_again_when_its_line_is_tried_again(store, writer, monkeypatch):
+    said, sent = parsed(lines.privmsg("hello")), []
+    send = writer._send
+
+    async def index_alone(partitions, outcome):
+        if sent:
+            raise StoreUnavailable("no answer in time")
+        sent.append(await send(partitions, outcome))
+
+    monkeypatch.setattr(writer, "_send", index_alone)
+    with pytest.raises(StoreUnavailable):
+        await writer.write(said)
+    monkeypatch.undo()
+    await store.session.execute(f"TRUNCATE {store.session.table(CHANNEL.index)}")
+    await writer.write(said)
+    assert await everything(store, CHANNEL, (lines.CHANNEL_ID,)) == [said[0].line]
 
 
 async def test_an_unreachable_cluster_is_a_sentence(store_settings, unused_port):

@@ -9,15 +9,18 @@ from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
+from support import lines
 from support.small_disk import small_disk
 from support.tiers import CHANNELS, DAYS, HORIZON_MS, NOW_MS, USERS, chat, expire, on_every_store, start_of, tiers
 
 from store.archive import upkeep
 from store.archive.archive import Archive, Lag
 from store.archive.objects import Objects, Place
+from store.archive.restoring import Restorer
 from store.errors import ArchiveUnavailable
 from store.keys import MS_IN_DAY
 from store.message import Message
+from store.optouts import Kind, Way
 from store.reader import Log
 from store.retention import Retention
 from store.shapes import CHANNEL, USER
@@ -248,6 +251,63 @@ async def test_the_archive_forgets_what_it_keeps_no_longer_by_channel(archive, s
     )
 
 
+async def test_what_was_said_of_a_channel_counts_for_its_days_when_it_is_read_no_more(archive):
+    assert (await archive.run()).days == 2 * len(DAYS)
+    for_ever, a_week = ([f"id:{channel_id}"] for channel_id in CHANNELS)
+    await archive.wanted.add(for_ever, Rules(archive_days=0))
+    await archive.wanted.add(a_week, Rules(retention_days=7))
+    archive.kept_days = 1
+    await archive.wanted.remove(for_ever + a_week)
+    assert await archive.channel_ids() == [CHANNELS[0]]
+    assert await archive.since([CHANNELS[0]]) == {CHANNELS[0]: 0}
+    [again] = await archive.wanted.add(["channel9001"])
+    assert (again.channel_id, await archive.since([CHANNELS[0]])) == (None, {CHANNELS[0]: 0})
+    await archive.wanted.learn(again, CHANNELS[0])
+    assert await archive.since([CHANNELS[0]]) == {CHANNELS[0]: 0}
+    await archive.forget_old()
+    assert {place.date async for place in archive.files.objects.places(CHANNELS[0])} == set(DAYS)
+
+
+async def test_no_day_is_forgotten_while_it_is_not_known_whether_a_rule_is_its_channels(archive):
+    await archive.run()
+    archive.kept_days = 1
+    [channel] = await archive.wanted.add(["channel9001"], Rules(archive_days=400))
+    assert (await archive.since(CHANNELS))[CHANNELS[0]] == 0
+    await archive.wanted.add(["channel9002"], Rules(retention_days=7))
+    assert await archive.channel_ids() == [CHANNELS[0]]
+    await archive.wanted.learn(channel, CHANNELS[0])
+    assert await archive.since([CHANNELS[0]]) == {CHANNELS[0]: NOW_MS // MS_IN_DAY * MS_IN_DAY - 400 * MS_IN_DAY}
+
+
+async def test_a_closed_day_on_which_nothing_is_left_waits_no_longer(archive, store):
+    session, index = store.session, store.session.table("channel_buckets")
+    days = [Place(channel_id, start_of(day)) for channel_id in CHANNELS for day in DAYS]
+
+    async def listed(places: list[Place], when: str) -> None:
+        """Have days in the index, as an erasure leaves those that are not over."""
+        for place in places:
+            await session.execute(
+                f"INSERT INTO {index} (channel_id, bucket, width, ends) VALUES ({place.channel_id}, {place.day_ms}, "
+                f"'day', {place.day_ms + MS_IN_DAY}) {when}"
+            )
+
+    await session.execute(f"TRUNCATE {index}")
+    await listed(days, f"USING TIMESTAMP {NOW_MS * 1000}")
+    await archive.optouts.add(Kind.CHANNEL, [CHANNELS[1]], Way.ADMIN)
+    delete = await session.prepare(f"DELETE FROM {session.table(CHANNEL.table)} WHERE channel_id = ? AND bucket = ?")
+    for place in days[: len(DAYS)]:
+        await session.execute(delete.bind((place.channel_id, place.day_ms)))
+    assert (await archive.look()).missing == len(days)
+    assert (await archive.run()).failed == {}
+    # Lines that are still to be erased must be found by whoever does that.
+    waiting = [await archive.exporter.waiting(channel_id) for channel_id in CHANNELS]
+    assert [list(each.missing) for each in waiting] == [[], days[len(DAYS) :]]
+    # A line may be on its way into a bucket that was opened a moment ago.
+    await listed(days[:1], "")
+    await archive.run()
+    assert list((await archive.exporter.waiting(CHANNELS[0])).missing) == days[:1]
+
+
 KEPT = 30 * 86_400
 
 
@@ -311,3 +371,29 @@ async def test_what_would_expire_before_it_can_be_exported_is_kept_for_longer(la
         await archive.look()
     assert {each["event"] for each in told} == {"archive.behind"}
     assert (await archive.run()).lines == len([m for m in said if m.sent_ms < missing[-1].day_ms + MS_IN_DAY])
+
+
+async def test_what_is_kept_for_longer_or_brought_back_hides_no_line_of_another_channel(store):
+    archive = await Archive.open(store.session, store.session.settings, objects=Objects.in_memory())
+    [demo] = await archive.wanted.add(["demo"], Rules(retention_days=0))
+    await archive.wanted.learn(demo, 77)
+    writer, at_ms = await archive.writer(), time.time_ns() // 1_000_000 - 3 * MS_IN_DAY
+    place = Place(lines.CHANNEL_ID, at_ms // MS_IN_DAY * MS_IN_DAY)
+    here, there = (
+        Message.parse(lines.privmsg(name, number=number, sent_ms=at_ms, channel_id=channel_id, channel=name))
+        for number, (name, channel_id) in enumerate((("demo", 77), ("moonbase", lines.CHANNEL_ID)))
+    )
+
+    async def listed() -> set[int | None]:
+        return {ttl for (ttl,) in await store.session.execute(f"SELECT TTL(ends) FROM {index}")}
+
+    index = store.session.table("user_buckets")
+    await writer.write([here, there])
+    assert await archive.renewal.renew(place) == 1
+    assert await listed() == {None}
+    await archive.exporter.export(place)
+    await store.session.execute(f"TRUNCATE {store.session.table('channel_messages')}")
+    restorer = await Restorer.open(archive)
+    assert [each.problem async for each in upkeep.reindex(archive.files, archive.index, None, restorer)] == [None]
+    assert len((await store.reader.page(Log(CHANNEL, (lines.CHANNEL_ID,)), limit=2)).messages) == 1
+    assert await listed() == {None}
