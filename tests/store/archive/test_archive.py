@@ -394,6 +394,8 @@ async def test_what_is_kept_for_longer_or_brought_back_hides_no_line_of_another_
     await archive.exporter.export(place)
     await store.session.execute(f"TRUNCATE {store.session.table('channel_messages')}")
     restorer = await Restorer.open(archive)
-    assert [each.problem async for each in upkeep.reindex(archive.files, archive.index, None, restorer)] == [None]
+    assert [
+        each.problem async for each in upkeep.reindex(archive.files, archive.index, archive.exporter, None, restorer)
+    ] == [None]
     assert len((await store.reader.page(Log(CHANNEL, (lines.CHANNEL_ID,)), limit=2)).messages) == 1
     assert await listed() == {None}
