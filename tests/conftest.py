@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Iterator
 from itertools import count
 
 import pytest
+import structlog
 from support.cassandra import cassandra, local_cluster
 
 from logstv.node.cluster import LocalCluster
@@ -22,6 +23,14 @@ from store.store import Store
 from store.writer import Writer
 
 _KEYSPACES = count(1)
+
+# structlog's own way to show an exception, with the variables of every call, takes a second each.
+structlog.configure(
+    processors=[
+        *structlog.get_config()["processors"][:-1],
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
 
 
 @pytest.fixture

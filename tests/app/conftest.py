@@ -66,6 +66,6 @@ async def serving_in_sight(
 
     monkeypatch.setattr(Store, "open", opened)
     monkeypatch.setattr(Store, "close", lambda _self: asyncio.sleep(0))
-    async with served(module_store.session.settings, names_seconds=60, optout_seconds=60) as seen:
+    async with served(module_store.session.settings, names_seconds=60, optout_seconds=60, live_seconds=0.1) as seen:
         await until_ready(seen)
         yield seen, module_store.session

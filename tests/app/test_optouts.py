@@ -10,6 +10,7 @@ from itertools import product
 import httpx2
 import pytest
 from support import lines, named
+from support.patience import patience
 from support.serving import served, until_ready
 
 from app.service import create_app
@@ -179,7 +180,7 @@ async def test_her_line_itself_is_not_there(client):
 
 
 async def test_live_leaves_her_out(client, module_writer, now_ms):
-    async with asyncio.timeout(20), client.stream("GET", "/v1/channels/moonbase/live?last=60") as stream:
+    async with patience(), client.stream("GET", "/v1/channels/moonbase/live?last=60") as stream:
         text = ""
         said = [
             lines.privmsg(named.SECRET, number=801, sent_ms=now_ms, user_id=named.ADA, login="ada_lift"),
@@ -239,7 +240,7 @@ async def test_a_channel_that_nobody_knows_is_refused_all_the_same(client):
 
 
 async def test_a_listener_of_a_channel_that_opts_out_is_told_and_let_go(client, module_writer):
-    async with asyncio.timeout(20), client.stream("GET", "/v1/channels/demo/live") as stream:
+    async with patience(), client.stream("GET", "/v1/channels/demo/live") as stream:
         text = ""
         async for piece in stream.aiter_text():
             if not text:
@@ -255,11 +256,11 @@ async def test_another_instance_follows_within_its_look(client, module_store):
         optouts = await Optouts.open(module_store.session)
         assert (await elsewhere.get("/v1/users/cy_west/messages")).status_code == 200
         await optouts.add(Kind.USER, [named.CY], Way.ADMIN)
-        async with asyncio.timeout(20):
+        async with patience():
             while (await elsewhere.get("/v1/users/cy_west/messages")).status_code != 403:
                 await asyncio.sleep(0.02)
         await optouts.remove(Kind.USER, [named.CY])
-        async with asyncio.timeout(20):
+        async with patience():
             while (await elsewhere.get("/v1/users/cy_west/messages")).status_code != 200:
                 await asyncio.sleep(0.02)
 

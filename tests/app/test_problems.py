@@ -102,7 +102,7 @@ async def test_without_cassandra_it_says_so_and_recovers_by_itself(module_store,
     (port,) = unused_ports(1)
     settings = module_store.session.settings
     door = Door(settings.contact_points[0], settings.cql_port, port)
-    through = settings.model_copy(update={"contact_points": ("127.0.0.1",), "cql_port": port, "request_timeout": 2.0})
+    through = settings.model_copy(update={"contact_points": ("127.0.0.1",), "cql_port": port, "request_timeout": 10})
     async with served(through) as cut_off:
         for _ in range(2):  # first it was never there, then it goes and comes back
             assert (await cut_off.get("/healthz")).json() == {"status": "alive"}

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from support.patience import patience
 
 from app.protocol import MOST_BYTES
 
@@ -15,7 +16,7 @@ async def send(client, *pieces: bytes) -> bytes:
         for piece in pieces:
             writer.write(piece)
             await writer.drain()
-        async with asyncio.timeout(10):
+        async with patience():
             while piece := await reader.read(65536):
                 found += piece
     except ConnectionError:

@@ -10,6 +10,7 @@ import pytest
 from support import lines
 from support.cassandra import unused_ports
 from support.flaky import Door
+from support.patience import PATIENCE_SECONDS
 from support.serving import served, until_ready
 
 from app.errors import PortTaken
@@ -55,10 +56,10 @@ async def test_it_ends_when_it_is_cancelled_and_frees_its_port():
     for _ in range(2):
         started = asyncio.Event()
         serving = asyncio.create_task(serve(NOWHERE, AppSettings(port=port), started=started.set))
-        await asyncio.wait_for(started.wait(), 10)
+        await asyncio.wait_for(started.wait(), PATIENCE_SECONDS)
         serving.cancel()
         with pytest.raises(asyncio.CancelledError):
-            await asyncio.wait_for(serving, 10)
+            await asyncio.wait_for(serving, PATIENCE_SECONDS)
 
 
 async def read_while_it_breaks(client, door: Door) -> bytes:
@@ -91,7 +92,7 @@ async def test_a_stream_that_cassandra_breaks_off_never_looks_whole(module_store
     settings = module_store.session.settings
     door = Door(settings.contact_points[0], settings.cql_port, port)
     await door.open()
-    through = settings.model_copy(update={"contact_points": ("127.0.0.1",), "cql_port": port, "request_timeout": 2.0})
+    through = settings.model_copy(update={"contact_points": ("127.0.0.1",), "cql_port": port, "request_timeout": 10})
     async with served(through) as cut_off:
         await until_ready(cut_off)
         with caplog.at_level(logging.CRITICAL, "uvicorn.error"):

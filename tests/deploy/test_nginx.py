@@ -13,6 +13,7 @@ from support import lines
 from support.cassandra import unused_ports
 from support.chat import until
 from support.events import listening
+from support.patience import patience
 from support.programs import required
 from support.serving import served, until_ready
 
@@ -58,7 +59,7 @@ async def proxied(deploy, folder, port: int):
             httpx2.AsyncClient(base_url=f"https://127.0.0.1:{tls}", verify=context, timeout=30) as client,
             httpx2.AsyncClient(base_url=f"http://127.0.0.1:{plain}") as without,
         ):
-            async with asyncio.timeout(20):
+            async with patience():
                 while True:
                     with contextlib.suppress(httpx2.ConnectError):
                         await client.get("/healthz")

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import pytest
 from support.chat import settings_for, until
 from support.lines import CHANNEL, privmsg
+from support.patience import patience
 from support.serving import served, until_ready
 
 from ingest import backfill
@@ -45,17 +46,17 @@ async def test_what_was_said_while_a_channel_was_not_read_is_there_once(
         return [message.text async for piece in store.reader.stream(log) for message in piece]
 
     async def wait_for(wanted: list[str]) -> None:
-        async with asyncio.timeout(30):
+        async with patience():
             while await texts() != wanted:
                 await asyncio.sleep(0.05)
 
     async with served(module_store.session.settings) as client:
         await until_ready(client)
         url = f"{client.base_url}/api/v2/recent-messages/{{channel}}"
-        settings = settings_for(server, worker="one", worker_heartbeat=0.2, backfill_url=url)
+        settings = settings_for(server, worker="one", worker_heartbeat=0.2, irc_join_timeout=0.5, backfill_url=url)
         worker = asyncio.create_task(work(store.session.settings, settings, tmp_path))
         try:
-            await until(lambda: any(CHANNEL in client.channels for client in server._clients), 40)
+            await until(lambda: any(CHANNEL in client.channels for client in server._clients))
             before = server.say(CHANNEL, "before")
             await wait_for(["before"])
             server.faults.ignored.add(CHANNEL)
@@ -122,6 +123,12 @@ class Filling:
     coverage: Coverage
     counts: IngestCounts
     taken: list[ReceivedLine]
+    backfill: Backfill
+
+    @property
+    def undecided(self) -> set[str]:
+        """The channels of which it is not known yet whether they have a gap, or whose gap is to be filled."""
+        return set(self.backfill._due)
 
 
 @pytest.fixture
@@ -136,8 +143,9 @@ async def filling(store):
 
     coverage = await Coverage.open(store.session)
     leaving = asyncio.Event()
-    running = asyncio.create_task(Backfill(service, source, "one", take, counts).run(opened(), leaving))  # type: ignore[arg-type]
-    yield Filling(source, service, coverage, counts, taken)
+    filling = Backfill(service, source, "one", take, counts)  # type: ignore[arg-type]
+    running = asyncio.create_task(filling.run(opened(), leaving))
+    yield Filling(source, service, coverage, counts, taken, filling)
     leaving.set()
     await running
 
@@ -146,14 +154,18 @@ async def test_a_gap_of_this_worker_is_filled_and_covered(filling, now_ms):
     (state,) = filling.source.channels
     await filling.coverage.record(7, Span(now_ms - 90_000, now_ms - 60_000), "one")
     state.reading_from_ms, state.heard_ms = now_ms - 90_000, now_ms - 60_000
-    await asyncio.sleep(0.1)
+    await until(lambda: CHANNEL in filling.backfill._heard and not filling.undecided)
     assert filling.service.asked == []
     state.reading_from_ms, state.heard_ms = now_ms - 40_000, now_ms - 40_000
     gap = Span(now_ms - 60_000, now_ms - 40_000)
-    await until(lambda: filling.counts.backfilled == 1)
+
+    async def covered() -> bool:
+        ends = await filling.coverage.ends(7, began_before_ms=now_ms)
+        return ends == {"one": gap.from_ms, "one (recent messages)": gap.to_ms}
+
+    await until(covered)
     assert filling.service.asked == [gap]
-    ends = await filling.coverage.ends(7, began_before_ms=now_ms)
-    assert ends == {"one": gap.from_ms, "one (recent messages)": gap.to_ms}
+    assert filling.counts.backfilled == 1
 
 
 async def test_a_worker_that_starts_asks_for_the_time_since_the_channel_was_read(filling, now_ms):
@@ -166,13 +178,13 @@ async def test_a_worker_that_starts_asks_for_the_time_since_the_channel_was_read
 async def test_a_channel_that_another_worker_read_or_that_is_new_has_no_gap(filling, now_ms):
     (state,) = filling.source.channels
     other = Reading(login="demo", channel_id=8, reading_from_ms=now_ms - 1000, heard_ms=now_ms)
-    filling.source.channels.append(other)
     await filling.coverage.record(7, Span(now_ms - 90_000, now_ms - 5000), "two")
+    filling.source.channels.append(other)
     state.reading_from_ms, state.heard_ms = now_ms - 1000, now_ms
-    await asyncio.sleep(0.3)
-    assert filling.service.asked == []  # it is not known yet whether the other reads on
+    await until(lambda: filling.undecided == {CHANNEL})  # it is not known yet whether the other reads on
+    assert filling.service.asked == []
     await filling.coverage.record(7, Span(now_ms - 90_000, now_ms + 5000), "two")
-    await asyncio.sleep(0.3)
+    await until(lambda: not filling.undecided)
     assert filling.service.asked == []
 
 

@@ -5,6 +5,7 @@ from collections import Counter
 
 from hypothesis import given
 from hypothesis import strategies as st
+from support.patience import patience
 
 from ingest.demo import DemoChat
 from store.message import Message, MessageType
@@ -54,7 +55,7 @@ async def test_someone_can_say_something_and_everyone_else_hears_it(server):
     writer.write(b"NICK visitor\r\nJOIN #moonbase\r\n")
     other_reader, other = await asyncio.open_connection("127.0.0.1", server.port)
     other.write(b"NICK justinfan1\r\nJOIN #moonbase\r\n")
-    async with asyncio.timeout(10):
+    async with patience():
         while b"ROOMSTATE" not in await other_reader.readline():
             pass
         writer.write(b"PRIVMSG #moonbase :hello there\r\n")

@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator
 
 import pytest
+from support.patience import patience
 
 from ingest.demo import DemoChat, DemoChatServer
 from store.message import Message
@@ -20,7 +21,7 @@ class Client:
         self.writer.write("".join(f"{line}\r\n" for line in lines).encode())
 
     async def line(self) -> str:
-        async with asyncio.timeout(10):
+        async with patience():
             return (await self.reader.readline()).decode().removesuffix("\r\n")
 
     async def line_with(self, part: str) -> str:
@@ -118,7 +119,7 @@ async def test_who_does_not_read_is_dropped_and_holds_up_nobody():
             await client.line_with("ROOMSTATE")
         asleep.writer.transport.pause_reading()
         count = 0
-        async with asyncio.timeout(20):
+        async with patience():
             while server.connections == 2:
                 said = server.say("moonbase", "x" * 10_000)
                 count += 1

@@ -7,6 +7,7 @@ import orjson
 import pytest
 from support import lines
 from support.chat import opened, until
+from support.patience import PATIENCE_SECONDS, patience
 
 from ingest import pipeline as pipeline_module
 from ingest.pipeline import Pipeline
@@ -116,11 +117,13 @@ async def test_writes_are_repeated_until_they_are_acknowledged_and_the_source_wa
     assert pipeline.counts.retries == 12
 
 
-async def test_cancelled_it_still_writes_what_it_has_read(store, writer, tmp_path):
+async def test_cancelled_it_still_writes_what_it_has_read(store, writer, tmp_path, monkeypatch):
+    monkeypatch.setattr(pipeline_module, "_DRAIN_SECONDS", PATIENCE_SECONDS)
     pipeline = piped(writer, Quarantine(tmp_path))
     running = asyncio.create_task(pipeline.run(Given(*SAID, stays=True)))
-    while pipeline.counts.received < len(SAID):
-        await asyncio.sleep(0.001)
+    async with patience():
+        while pipeline.counts.received < len(SAID):
+            await asyncio.sleep(0.001)
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
@@ -212,6 +215,7 @@ async def test_a_message_that_can_never_be_written_is_set_aside_and_holds_up_not
 
 async def test_a_write_that_only_timed_out_has_nothing_written_again(store, writer, tmp_path, monkeypatch):
     monkeypatch.setattr(pipeline_module, "_BACKOFF_SECONDS", (0.001, 0.002))
+    monkeypatch.setattr(pipeline_module, "_AWAY_AFTER_SECONDS", PATIENCE_SECONDS)
     write, failures, again = writer.write, iter([True, False] * 50), []
 
     async def sometimes(messages):

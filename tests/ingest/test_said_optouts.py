@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from support import lines, named
 from support.chat import opened, settings_for, until
+from support.patience import patience
 
 from ingest.demo import DemoChatServer
 from ingest.pipeline import Pipeline
@@ -165,7 +166,7 @@ async def test_a_worker_parts_a_channel_that_is_out_erases_it_and_comes_back(
 
     async def says(text: str) -> str:
         line = server.say("moonbase", text)
-        async with asyncio.timeout(20):
+        async with patience():
             while line not in await stored(store, channel_id):
                 await asyncio.sleep(0.05)
         return line
@@ -175,7 +176,7 @@ async def test_a_worker_parts_a_channel_that_is_out_erases_it_and_comes_back(
         await says("one")
         await optouts.add(Kind.CHANNEL, [channel_id], Way.ADMIN)
         await until(lambda: not heard())
-        async with asyncio.timeout(20):
+        async with patience():
             while not optouts.rows[0].is_erased:
                 await asyncio.sleep(0.05)
                 await optouts.refresh()

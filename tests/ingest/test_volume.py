@@ -9,6 +9,7 @@ from collections.abc import Iterable
 import pytest
 from support import lines
 from support.chat import settings_for
+from support.patience import patience
 from support.walks import both_ways
 
 from ingest import volume as volume_module
@@ -216,7 +217,7 @@ async def test_a_worker_measures_what_it_reads(store, store_settings, tmp_path, 
     async with DemoChatServer(chat) as server:
         settings = settings_for(server, hour_buckets_from=100, day_buckets_from=100_000)
         working = asyncio.create_task(work(store_settings, settings, tmp_path))
-        async with asyncio.timeout(30):
+        async with patience():
             while not (found := [row for row in await switches(store) if row[0] == "channel"]):
                 assert not working.done()
                 await asyncio.sleep(0.05)

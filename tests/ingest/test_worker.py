@@ -7,8 +7,10 @@ import contextlib
 import time
 
 import pytest
+from prometheus_client import CollectorRegistry
 from support.chat import settings_for, until
 from support.flaky import Door
+from support.patience import patience
 
 from ingest.demo import DemoChat, DemoChatServer
 from ingest.irc import IrcSource
@@ -48,9 +50,9 @@ async def test_a_worker_that_starts_without_cassandra_reads_what_it_read_before(
     (tmp_path / "spool").mkdir()
     RememberedChannels(tmp_path / "spool" / "spool-1.sqlite")._write(list(CHANNELS))
     settings = settings_for(chat, channels=CHANNELS, worker="one", worker_heartbeat=0.2)
-    worker = asyncio.create_task(work(behind, settings, tmp_path))
-    await until(lambda: {login for _, login in chat.joins} == set(CHANNELS), 40)
-    await until(lambda: sum(len(client.channels) for client in chat._clients) == len(CHANNELS))
+    metrics = CollectorRegistry()
+    worker = asyncio.create_task(work(behind, settings, tmp_path, registry=metrics))
+    await until(lambda: metrics.get_sample_value("logstv_ingest_channels_joined") == len(CHANNELS))
     from_ms = time.time_ns() // 1_000_000 + 100
     await until(lambda: time.time_ns() // 1_000_000 > from_ms + 1500)
     await door.open()
@@ -59,7 +61,7 @@ async def test_a_worker_that_starts_without_cassandra_reads_what_it_read_before(
         said = {
             channel: sorted(chat.chat.lines_between(channel, from_ms, to_ms, chat.epoch_ms)) for channel in CHANNELS
         }
-        async with asyncio.timeout(40):
+        async with patience():
             for channel in CHANNELS:
                 while await stored(store, chat.chat, channel, from_ms, to_ms) != said[channel]:
                     await asyncio.sleep(0.1)

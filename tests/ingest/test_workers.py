@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from support.chat import settings_for, until
+from support.patience import patience
 
 from ingest.assignment import assign
 from ingest.demo import DemoChat, DemoChatServer
@@ -67,7 +68,7 @@ class Crew:
         """Wait until each of the workers reads its share and nothing else."""
         shared = assign(channels, names, redundancy)
         shares = {name: {channel for channel, readers in shared.items() if name in readers} for name in names}
-        async with asyncio.timeout(40):
+        async with patience():
             while await self.reading() != shares:
                 await asyncio.sleep(0.1)
         return shares
@@ -109,14 +110,17 @@ async def test_who_comes_takes_only_its_share_who_goes_hands_it_over_and_no_line
     assert three["ada"] <= two["ada"]
     assert three["bo"] <= two["bo"]
     await crew.stop("ada")
-    assert "ada" not in await crew.reading()
     left = await crew.settle({"bo", "cy"}, 1)
     assert left["bo"] >= three["bo"]
     assert left["cy"] >= three["cy"]
     ended = now()
     for name in ("bo", "cy"):
         await crew.stop(name)
-    assert await crew.reading() == {}
+
+    async def nobody_reads() -> bool:
+        return await crew.reading() == {}
+
+    await until(nobody_reads)
     await crew.assert_nothing_is_missing(begun, ended)
 
 
@@ -133,7 +137,7 @@ async def test_two_read_every_channel_by_default_and_each_line_is_there_once(cre
     await crew.assert_nothing_is_missing(begun, ended)
 
 
-async def test_the_channels_of_one_that_is_killed_are_read_again_within_20_seconds(crew):
+async def test_the_channels_of_one_that_is_killed_are_read_again(crew):
     settings = crew.store.session.settings
     environment = {name: value for name, value in os.environ.items() if not name.startswith("LOGSTV_")} | {
         "LOGSTV_CONTACT_POINTS": settings.contact_points[0],
@@ -153,7 +157,7 @@ async def test_the_channels_of_one_that_is_killed_are_read_again_within_20_secon
     finally:
         doomed.kill()
     await doomed.wait()
-    async with asyncio.timeout(20):
+    async with patience():
         while (await crew.reading()).get("heir") != set(CHANNELS):
             await asyncio.sleep(0.1)
 
@@ -175,7 +179,7 @@ async def test_one_that_was_killed_comes_back_under_its_name_at_once(crew):
     killed = Worker("ada", uuid.uuid4(), now() - 60_000, now())
     await workers.beat(killed, every_seconds=60)
     crew.start("ada")
-    async with asyncio.timeout(20):
+    async with patience():
         while not any(len(worker.reading) == len(CHANNELS) for worker in await workers.all()):
             await asyncio.sleep(0.1)
     assert killed in await workers.all()

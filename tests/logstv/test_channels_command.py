@@ -6,6 +6,8 @@ import asyncio
 import json
 import sys
 
+from support.patience import patience
+
 from ingest.demo import DemoChat, DemoChatServer
 from store.wanted import WantedChannels
 
@@ -30,7 +32,7 @@ async def test_channels_are_added_shown_and_removed_while_a_worker_reads_them(st
                 assert told.returncode == 0, told.stderr
                 return json.loads(told.stdout)
 
-            async with asyncio.timeout(60):
+            async with patience():
                 while [each["readers"] for each in await asyncio.to_thread(shown)] != [["ada"], ["ada"]]:
                     pass
             assert (await asyncio.to_thread(shown))[1] == {
@@ -46,12 +48,17 @@ async def test_channels_are_added_shown_and_removed_while_a_worker_reads_them(st
             assert "moonbase" in table.stdout
             assert "30 days, archived for ever" in table.stdout
             assert "clearchat, clearmsg" in table.stdout
-            workers = await asyncio.to_thread(logstv, "workers", "--json")
-            [ada] = json.loads(workers.stdout)
+
+            def told_of_ada() -> dict:
+                [ada] = json.loads(logstv("workers", "--json").stdout)
+                return ada
+
+            async with patience():
+                while not (ada := await asyncio.to_thread(told_of_ada))["lines"]:
+                    pass
             assert (ada["name"], ada["wanted"], ada["joined"], ada["failed"], ada["leaving"]) == ("ada", 2, 2, 0, False)
             assert {"id": moonbase, "login": "moonbase"} in ada["reads"]
-            assert ada["heartbeatAgeSeconds"] < 10
-            assert ada["lines"] > 0
+            assert ada["heartbeatAgeSeconds"] < 60
             assert (ada["connections"], ada["alarm"], ada["failing"]) == (1, "", {})
             assert 0 <= ada["lagSeconds"] < 60
             told = await asyncio.to_thread(logstv, "workers")
@@ -61,7 +68,7 @@ async def test_channels_are_added_shown_and_removed_while_a_worker_reads_them(st
             assert status["metrics"]["lag_seconds"] < 60
             removed = await asyncio.to_thread(logstv, "channels", "remove", f"id:{moonbase}")
             assert (removed.returncode, removed.stdout) == (0, "No longer read: moonbase.\n")
-            async with asyncio.timeout(30):
+            async with patience():
                 while {name for client in server._clients for name in client.channels} != {"demo"}:
                     await asyncio.sleep(0.1)
         finally:
@@ -105,11 +112,11 @@ async def test_two_of_one_name_end_in_a_sentence(store, logstv, environment):
         command = (sys.executable, "-m", "logstv", "ingest")
         first = await asyncio.create_subprocess_exec(*command, env=there, stderr=asyncio.subprocess.DEVNULL)
         try:
-            async with asyncio.timeout(60):
+            async with patience():
                 while '"ada"' not in (await asyncio.to_thread(logstv, "workers", "--json")).stdout:
                     pass
             second = await asyncio.create_subprocess_exec(*command, env=there, stderr=asyncio.subprocess.PIPE)
-            async with asyncio.timeout(60):
+            async with patience():
                 _, said = await second.communicate()
             assert second.returncode == 1
             assert "logstv: another worker is called 'ada'" in said.decode()

@@ -16,6 +16,7 @@ from pathlib import Path
 import httpx2
 import pytest
 from support import lines
+from support.patience import PATIENCE_SECONDS
 
 from store.session import cluster_of
 from store.settings import StoreSettings
@@ -81,8 +82,8 @@ class Up:
         return self.process.returncode
 
 
-def until(ask, seconds: float = 20):
-    deadline = time.monotonic() + seconds
+def until(ask):
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while not (found := ask()):
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -91,7 +92,7 @@ def until(ask, seconds: float = 20):
 
 @pytest.fixture
 def http():
-    with httpx2.Client(timeout=30) as client:
+    with httpx2.Client(timeout=PATIENCE_SECONDS) as client:
         yield client
 
 
@@ -146,7 +147,7 @@ def test_a_file_replayed_by_two_at_once_and_again_is_the_same_log(environment, t
 
 
 def _stream(url: str) -> list[str]:
-    answer = httpx2.get(url, timeout=30)
+    answer = httpx2.get(url, timeout=PATIENCE_SECONDS)
     return answer.text.rstrip("\n").split("\n") if answer.status_code == 200 else []
 
 

@@ -8,6 +8,7 @@ import socket
 import time
 import uuid
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -45,20 +46,31 @@ async def reader(store, now_ms) -> Worker:
     return ada
 
 
-@pytest.fixture
-async def living(store, reader) -> AsyncIterator[None]:
-    """The worker goes on giving signs of life: a busy machine may take long to answer."""
-    workers = await Workers.open(store.session)
+@asynccontextmanager
+async def beating(workers: Workers, worker: Worker) -> AsyncIterator[None]:
+    """Have a worker go on giving signs of life: a busy machine may take long to answer."""
+
+    async def beat() -> None:
+        await workers.beat(replace(worker, seen_ms=time.time_ns() // 1_000_000), 60)
 
     async def go_on() -> None:
         while True:
-            await workers.beat(replace(reader, seen_ms=time.time_ns() // 1_000_000), 60)
             await asyncio.sleep(1)
+            await beat()
 
+    await beat()
     going_on = asyncio.create_task(go_on())
-    yield
-    going_on.cancel()
-    await asyncio.gather(going_on, return_exceptions=True)
+    try:
+        yield
+    finally:
+        going_on.cancel()
+        await asyncio.gather(going_on, return_exceptions=True)
+
+
+@pytest.fixture
+async def living(store, reader) -> AsyncIterator[None]:
+    async with beating(await Workers.open(store.session), reader):
+        yield
 
 
 @pytest.fixture
@@ -92,10 +104,9 @@ async def test_what_is_wrong_with_workers_and_channels_is_an_alarm(store, reader
     workers, wanted = await Workers.open(store.session), await WantedChannels.open(store.session)
     await wanted.add(["gone"])
     figures = Figures(77, 1, 900, 5000, 90_000, "the spool is 80 % full")
-    seen_ms, failing = time.time_ns() // 1_000_000, {"gone": "the chat server did not answer"}
-    ill = replace(reader, seen_ms=seen_ms, figures=figures, failed=1, failing=failing)
-    await workers.beat(ill, 60)
-    seen = await found(settings, tmp_path)
+    failing = {"gone": "the chat server did not answer"}
+    async with beating(workers, replace(reader, figures=figures, failed=1, failing=failing)):
+        seen = await found(settings, tmp_path)
     assert seen["workers"] == (Level.WRONG, "ada: the spool is 80 % full")
     assert seen["channels"] == (
         Level.WRONG,

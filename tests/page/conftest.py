@@ -11,6 +11,7 @@ import pytest
 from playwright.async_api import Browser, ViewportSize, expect
 from support import page_chat
 from support.browsing import Reader, chromium
+from support.patience import PATIENCE_SECONDS
 from support.serving import served, until_ready
 
 from store.coverage import Span
@@ -21,7 +22,7 @@ from store.store import Store
 from store.writer import Writer
 
 AT_ONCE = 500
-expect.set_options(timeout=20_000)  # for a machine that does other things as well
+expect.set_options(timeout=PATIENCE_SECONDS * 1000)
 WIDE: ViewportSize = {"width": 1200, "height": 800}
 
 

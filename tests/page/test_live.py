@@ -111,7 +111,7 @@ async def test_nothing_is_missed_while_the_service_is_away(browser, page_store, 
     await say("said while nobody could hear it")
     async with served(settings, port=port, live_seconds=0.1) as client:
         await until_ready(client)
-        await expect(page.locator(".line .text").last).to_have_text("said while nobody could hear it", timeout=20_000)
+        await expect(page.locator(".line .text").last).to_have_text("said while nobody could hear it")
         await expect(page.locator("#live")).to_be_visible(timeout=20_000)
         await say("and this is live again")
         await expect(page.locator(".line .text").last).to_have_text("and this is live again")

@@ -10,6 +10,7 @@ import uuid
 import pytest
 from playwright.async_api import expect
 from support import lines
+from support.patience import patience
 
 from ingest.said_optouts import SaidOptouts
 from store.message import Message
@@ -59,7 +60,7 @@ async def test_who_says_the_code_of_the_form_is_gone(reader, corner, page_store,
 
     heard = await SaidOptouts.open(page_store.session)
     await heard.hear(Message.parse(lines.privmsg(sentence, number=3001, **SHY)))
-    async with asyncio.timeout(20):
+    async with patience():
         while (await page_client.get("/v1/channels/corner/users/dee_shy/messages")).status_code != 403:
             await asyncio.sleep(0.05)
     await page.reload()

@@ -5,11 +5,14 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import pytest
 from support.operator import ALL_TABLES, tables_of
+from support.patience import PATIENCE_SECONDS
 
 from logstv.node.cluster import LocalCluster
 from store import schema_lock
@@ -44,12 +47,15 @@ def test_who_waits_too_long_is_told_who_is_at_it(tuned, session):
 
 
 def test_a_lock_is_kept_for_longer_than_it_lasts_and_its_loss_is_noticed(tuned, session, cql, monkeypatch):
-    monkeypatch.setattr(schema_lock, "TTL_SECONDS", 2)
+    monkeypatch.setattr(schema_lock, "TTL_SECONDS", 8)
     row = f"{tuned.settings.keyspace}.{schema_lock.TABLE}"
     with schema_lock.lock(session, tuned.settings.keyspace, 10) as check:
+        first_end = time.monotonic() + schema_lock.TTL_SECONDS
         written = cql(f"SELECT WRITETIME(holder) AS at FROM {row}")[0].at
-        wait_for(lambda: cql(f"SELECT WRITETIME(holder) AS at FROM {row}")[0].at > written + 3_000_000)
-        check()
+        wait_for(lambda: cql(f"SELECT WRITETIME(holder) AS at FROM {row}")[0].at > written)
+        with monkeypatch.context() as later:
+            later.setattr(schema_lock, "time", SimpleNamespace(monotonic=lambda: first_end))
+            wait_for(lambda: not lost(check))
         cql(f"UPDATE {row} SET holder = 'another' WHERE name = 'schema' IF EXISTS")
         wait_for(lambda: lost(check))
     assert cql(f"SELECT holder FROM {row}")[0].holder == "another"
@@ -64,7 +70,7 @@ def lost(check: Callable[[], None]) -> bool:
     return False
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 30) -> None:
+def wait_for(condition: Callable[[], bool], seconds: float = PATIENCE_SECONDS) -> None:
     pause, waited = threading.Event(), 0.0
     while not condition():
         assert waited < seconds, "it did not come about"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import Awaitable, Callable
 
 from ingest.demo import DemoChatServer
@@ -10,6 +11,7 @@ from ingest.irc import IrcSource
 from ingest.settings import IngestSettings
 from ingest.source import ReceivedLine
 from store.writer import Writer
+from support.patience import patience
 
 
 def settings_for(server: DemoChatServer, **more: object) -> IngestSettings:
@@ -17,7 +19,6 @@ def settings_for(server: DemoChatServer, **more: object) -> IngestSettings:
         "irc_url": f"irc://127.0.0.1:{server.port}",
         "channels": ("moonbase",),
         "irc_connection_pause": 0.01,
-        "irc_join_timeout": 0.5,
         "irc_join_retry": 0.5,
         "irc_linger": 0.05,
         "irc_joins_per_10s": 10_000,
@@ -34,10 +35,10 @@ def opened(writer: Writer) -> Callable[[], Awaitable[Writer]]:
     return open_writer
 
 
-async def until(holds: Callable[[], object], seconds: float = 15) -> None:
-    """Wait until something holds."""
-    async with asyncio.timeout(seconds):
-        while not holds():
+async def until(holds: Callable[[], object]) -> None:
+    """Wait until something holds; what finds that out may have to be awaited."""
+    async with patience():
+        while not (await held if inspect.isawaitable(held := holds()) else held):
             await asyncio.sleep(0.01)
 
 

@@ -42,7 +42,7 @@ class Caller:
         self.send(f"@room-id={room_id};slow=0 :tmi.twitch.tv ROOMSTATE #{channel}")
 
     async def hears(self, line: str, times: int = 1) -> None:
-        await until(lambda: self.heard.count(line) == times)
+        await until(lambda: self.heard.count(line) >= times)
 
     async def lets_in(self, channel: str, room_id: int = 9001) -> None:
         self.greet()

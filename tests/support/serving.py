@@ -12,18 +12,23 @@ from app.server import serve
 from app.settings import AppSettings
 from store.settings import StoreSettings
 from support.cassandra import unused_ports
+from support.patience import PATIENCE_SECONDS, patience
 
 
 @asynccontextmanager
 async def served(store_settings: StoreSettings, **settings: object) -> AsyncIterator[httpx2.AsyncClient]:
-    """Serve on a free port, and give a client of it; names are looked up anew each time, unless settings say else."""
+    """Serve on a free port, and give a client of it.
+
+    Unless settings say else, names are looked up anew each time, and there is time enough for searches and statistics.
+    """
     (port,) = unused_ports(1)
     started = asyncio.Event()
-    chosen = AppSettings(**({"port": port, "names_seconds": 0} | settings))  # type: ignore[arg-type]
+    usual = {"port": port, "names_seconds": 0, "search_seconds": 60, "stats_seconds": 60}
+    chosen = AppSettings(**(usual | settings))  # type: ignore[arg-type]
     serving = asyncio.create_task(serve(store_settings, chosen, started=started.set))
     try:
-        await asyncio.wait_for(started.wait(), 20)
-        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{chosen.port}", timeout=30) as client:
+        await asyncio.wait_for(started.wait(), PATIENCE_SECONDS)
+        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{chosen.port}", timeout=PATIENCE_SECONDS) as client:
             yield client
     finally:
         serving.cancel()
@@ -31,9 +36,9 @@ async def served(store_settings: StoreSettings, **settings: object) -> AsyncIter
             await serving
 
 
-async def until_ready(client: httpx2.AsyncClient, status: int = 200, seconds: float = 40) -> httpx2.Response:
+async def until_ready(client: httpx2.AsyncClient, status: int = 200) -> httpx2.Response:
     """Wait until /readyz answers with a status."""
-    async with asyncio.timeout(seconds):
+    async with patience():
         while True:
             answer = await client.get("/readyz")
             if answer.status_code == status:

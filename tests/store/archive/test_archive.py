@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 from support import lines
+from support.patience import patience
 from support.small_disk import small_disk
 from support.tiers import CHANNELS, DAYS, HORIZON_MS, NOW_MS, USERS, chat, expire, on_every_store, start_of, tiers
 
@@ -329,9 +330,10 @@ async def test_an_exporter_that_was_away_for_all_but_two_days_raises_the_alarm_a
     assert 0 < await renewal.seconds_left(oldest) <= 2 * 86_400
     exporting = asyncio.create_task(archive.follow(3600))
     with capture_logs() as told:
-        while archive.lag.missing or archive.exporter.counts.days < 6:
-            assert not exporting.done()
-            await asyncio.sleep(0.01)
+        async with patience():
+            while archive.lag.missing or archive.exporter.counts.days < 6:
+                assert not exporting.done()
+                await asyncio.sleep(0.01)
     exporting.cancel()
     assert [(each["log_level"], each["event"], each["days"]) for each in told if each["event"] == "archive.behind"] == [
         ("error", "archive.behind", 3)
