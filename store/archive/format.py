@@ -127,7 +127,7 @@ class Encoder:
         self._body.seek(0, 2)
         self._body.write(found.tail[len(table.END) :])
         users = {
-            user: UserLines(len(blocks), sorted({block // joined for block in blocks}))
+            user: UserLines(len(blocks), _in_joined(blocks, joined))
             for user, blocks in self._users.items()
         }
         return Encoded(head, found, users)
@@ -151,6 +151,11 @@ class Encoder:
         self._body.write(piece)
         self._pending.clear()
         self._pending_lines = 0
+
+
+def _in_joined(blocks: array[int], joined: int) -> list[int]:
+    """Give in which blocks lines are, of which so many become one; most users have one line a day."""
+    return [blocks[0] // joined] if len(blocks) == 1 else sorted({block // joined for block in blocks})
 
 
 def chunks(encoded: Encoded, body: BinaryIO) -> Iterator[bytes]:
