@@ -126,10 +126,7 @@ class Encoder:
         found = table.read(head)
         self._body.seek(0, 2)
         self._body.write(found.tail[len(table.END) :])
-        users = {
-            user: UserLines(len(blocks), _in_joined(blocks, joined))
-            for user, blocks in self._users.items()
-        }
+        users = {user: UserLines(len(blocks), _in_joined(blocks, joined)) for user, blocks in self._users.items()}
         return Encoded(head, found, users)
 
     def _bytes_of(self, offset: int, length: int) -> bytes:
