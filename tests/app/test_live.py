@@ -316,7 +316,7 @@ async def goes_on(live: Live, room: Room, events: AsyncIterator[bytes], looks: l
     await until(lambda: len(looks) > 1 or not live._tails)
     assert live._tails
     await room.say()
-    async with asyncio.timeout(30):
+    async with patience():
         while b"data: " not in (piece := await anext(events)):
             pass
     assert b"event: problem" not in piece

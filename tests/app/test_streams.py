@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from support.patience import PATIENCE_SECONDS
 
 from app.streams import Begun
 from store.errors import StoreUnavailable
@@ -105,4 +106,4 @@ async def test_who_leaves_as_the_answer_begins_ends_the_search(client, monkeypat
     monkeypatch.setattr(TieredReader, "stream", endless)
     async with client.stream("GET", "/v1/channels/moonbase/messages?format=ndjson"):
         assert not left.is_set()
-    await asyncio.wait_for(left.wait(), 30)
+    await asyncio.wait_for(left.wait(), PATIENCE_SECONDS)

@@ -15,6 +15,7 @@ from ingest.demo import DemoChat, DemoChatServer
 from ingest.errors import SourceUrlError
 from ingest.irc import IrcSource
 from ingest.settings import IngestSettings
+from store.message import Message
 
 
 def joined(found):
@@ -212,13 +213,9 @@ async def test_stopped_it_gives_what_had_arrived_and_ends():
         await until(lambda: source.channels and source.channels[0].joined)
         await until(lambda: source.counts.lines > 60)  # nobody takes what it reads meanwhile
         stopping = asyncio.create_task(source.stop())
-        numbers = [
-            line.line.partition("tmi-sent-ts=")[2].partition(";")[0]
-            async for chunk in source.chunks()
-            for line in chunk
-        ]
+        got = [line.line async for chunk in source.chunks() for line in chunk]
         await stopping
         await until(lambda: not server.connections)
-    first, last = int(numbers[0]), int(numbers[-1])
+    first, last = (Message.parse(got[at], channel_id=lines.CHANNEL_ID).sent_ms for at in (0, -1))
     said = chat.lines_between("moonbase", first, last + 1, server.epoch_ms)
-    assert len(numbers) == sum(1 for _ in said) > 50
+    assert len(got) == sum(1 for _ in said) > 50

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 import pytest
 from aiohttp import web
 from support.lines import CHANNEL, CHANNEL_ID, EVENING_MS, privmsg
+from support.patience import PATIENCE_SECONDS
 
 from ingest.errors import HistoryError
 from ingest.recent_messages import RecentMessages, as_received
@@ -158,4 +159,4 @@ async def test_an_answer_that_does_not_say_how_long_it_is_is_not_read_for_ever(m
     async with served_at("/{channel}", endless) as url, RecentMessages(f"{url}/{{channel}}") as service:
         with pytest.raises(HistoryError, match="more than 100000 bytes"):
             await service.history(CHANNEL, CHANNEL_ID, Span(0, 1000))
-        await asyncio.wait_for(gone.wait(), 30)
+        await asyncio.wait_for(gone.wait(), PATIENCE_SECONDS)
