@@ -59,12 +59,15 @@ async def _replay(settings: StoreSettings, source: Replay, own: int | None, coun
     session = await Session.open(settings)
 
     async def opened() -> Writer:
-        said = await (await WantedChannels.open(session)).retention()
-        return await Writer.open(session, replace(said, own=own))
+        kept = await (await WantedChannels.open(session)).retention()
+        writer = await Writer.open(session, replace(kept, own=own))
+        said.optouts.told = writer.forget_buckets
+        return writer
 
     try:
+        said = await SaidOptouts.open(session)
         pipeline = Pipeline(opened, Quarantine(NodeSettings().data_dir), counts)
-        pipeline.optouts = said = await SaidOptouts.open(session)
+        pipeline.optouts = said
         await said.optouts.refresh()
         following = asyncio.create_task(_follow(said.optouts))
         try:

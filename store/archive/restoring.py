@@ -52,7 +52,9 @@ class Restorer:
         session = archive.session
         await archive.optouts.refresh()
         horizon_ms = await (await Horizon.open(session)).of(CHANNEL)
-        return cls(archive, await Reader.open(session), await archive.writer(), horizon_ms, await archive.kept_apart())
+        writer = await archive.writer()
+        archive.optouts.told = writer.forget_buckets
+        return cls(archive, await Reader.open(session), writer, horizon_ms, await archive.kept_apart())
 
     def day(self, place: Place) -> RestoredDay:
         """Give what takes the lines of a day, in order."""

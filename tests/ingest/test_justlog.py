@@ -13,7 +13,7 @@ from support.imports import DAY_MS, RECENT_MS, imported, log_of, put_day, put_us
 
 from ingest.errors import ImportBrokenOff
 from ingest.import_pool import Plan, carry_out, look
-from ingest.importing import Part, Reading
+from ingest.importing import Importer, Part, Reading, Report
 from ingest.justlog import JustlogTree
 from store.archive.archive import Archive
 from store.archive.lease import name_of
@@ -205,6 +205,19 @@ async def test_who_has_opted_out_is_neither_taken_in_nor_reported(store, archive
     assert outcome.refused == {"its author, or its channel, has opted out": 10}
     assert not any("user-id=501" in line for line in await log_of(store, archive, CHANNEL, (9001,)))
     assert not (tmp_path / "report").exists()
+
+
+async def test_a_log_that_was_erased_meanwhile_is_found_again_by_what_comes_later(store, archive, tree):
+    given = said(RECENT_MS, 4, 50)
+    put_day(tree, RECENT_MS, given)
+    importer = await Importer.open(JustlogTree(tree), archive, report=Report(None))
+    [part] = await JustlogTree(tree).parts()
+    await importer.take(part)
+    # An erasing takes the index rows of what it has emptied, and tells all by who is out.
+    await store.session.execute(f"TRUNCATE {store.session.table('user_buckets')}")
+    await archive.optouts.add(Kind.USER, [599], Way.ADMIN)
+    await importer.take(part)
+    assert await log_of(store, archive, USER, (502,)) == [line for line in given if "user-id=502" in line] != []
 
 
 async def test_lines_without_a_place_are_counted_and_reported(store, archive, tree, tmp_path):
