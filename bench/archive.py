@@ -1,9 +1,9 @@
 """What the archive takes and how fast it is: bytes a message, exports, imports, whole days, pages and months of users.
 
-    python -m bench.archive [FILE.irc.gz] [--lines 300000] [--days 20] [--seconds 20]
+    python -m bench.archive [FILE.irc.gz] [--lines 300000] [--month-lines 1000000] [--days 20] [--seconds 20]
 
-A day of a made-up busy channel, 300,000 lines of up to 18,000 users, is exported; a tree of justlog with as many lines
-on as many days as are said is taken in, and read from the service, which runs in a process of its own. FILE, raw IRC
+A day of a made-up busy channel, 300,000 lines of up to 18,000 users, is exported; a month of it in justlog's layout is
+taken in, and read from the service, which runs in a process of its own. FILE, raw IRC
 lines of one channel, is exported too.
 """
 
@@ -203,6 +203,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("file", nargs="?", type=Path)
     parser.add_argument("--lines", type=int, default=300_000)
+    parser.add_argument("--month-lines", type=int, default=1_000_000)
     parser.add_argument("--days", type=int, default=20)
     parser.add_argument("--seconds", type=float, default=20)
     options = parser.parse_args()
@@ -221,7 +222,7 @@ def main() -> None:
         busy = list(busy_day(BUSY_MS, options.lines))
         add("export of a busy day", exported(local, "archive_busy", archive, busy, CHANNEL_ID))
         busy.clear()
-        count, users = write_tree(archive / "tree", options.days, options.lines)
+        count, users = write_tree(archive / "tree", options.days, options.month_lines)
         settings = ground.store_settings(local, "archive", archive_url=(archive / "there").as_uri())
         for jobs in (1, 2):
             done = archive / f"done{jobs}"
