@@ -82,7 +82,7 @@ async def read_rows(settings: StoreSettings, channel_id: int) -> float:
         found = await store.session.execute(statement)
         whole = len(found) < _AT_ONCE
         if not whole:
-            lower = rows.position(found[-1][0].int)
+            lower = rows.position(int.from_bytes(found[-1][0], "big"))
     took = time.perf_counter() - begun
     await store.close()
     return took
