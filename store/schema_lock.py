@@ -17,13 +17,14 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import structlog
-from cassandra import ConsistencyLevel, DriverException, WriteTimeout
+from cassandra import ConsistencyLevel, DriverException, InvalidRequest, WriteTimeout
 from cassandra.cluster import EXEC_PROFILE_DEFAULT, NoHostAvailable
 from cassandra.cluster import Session as DriverSession
 from cassandra.protocol import ErrorMessage
 from cassandra.query import tuple_factory
 
 from store.errors import SchemaLocked
+from store.session import names_no_table
 
 log = structlog.get_logger(__name__)
 
@@ -54,7 +55,8 @@ def create_table(keyspace: str) -> str:
 def lock(session: DriverSession, keyspace: str, wait_seconds: float) -> Iterator[Callable[[], None]]:
     """Hold the lock of a keyspace's schema; wait for whoever holds it.
 
-    Its table must be there. Yields what raises SchemaLocked if the lock was lost meanwhile; call it before each step.
+    A node that has not heard of its table yet is asked again. Yields what raises SchemaLocked if the lock was lost
+    meanwhile; call it before each step.
 
     Raises:
         SchemaLocked: another holds it for longer than that.
@@ -107,6 +109,10 @@ class _Lock:
                 f"IF NOT EXISTS USING TTL {TTL_SECONDS}",
                 self._holder,
             )
+        except InvalidRequest as error:
+            if not names_no_table(error):
+                raise
+            return "someone"  # whose new table this node has not heard of
         except (WriteTimeout, ErrorMessage) as error:
             if isinstance(error, ErrorMessage) and error.code != _CAS_WRITE_UNKNOWN:
                 raise

@@ -242,11 +242,17 @@ def said_by(error: object) -> str:
     return said[1] if said else str(error)
 
 
+def names_no_table(error: BaseException) -> bool:
+    """Say whether a node refused a request since it knows no such keyspace or table."""
+    said = str(error)
+    return isinstance(error, InvalidRequest) and ("does not exist" in said or "unconfigured table" in said)
+
+
 def translated(error: BaseException) -> BaseException:
     """Give the store's error for one of the driver's."""
     if isinstance(error, StoreError | asyncio.CancelledError):
         return error
-    if isinstance(error, InvalidRequest) and ("does not exist" in str(error) or "unconfigured table" in str(error)):
+    if names_no_table(error):
         return StoreError(
             f"the tables are not there yet: run `logstv schema apply`, or name their keyspace with LOGSTV_KEYSPACE "
             f"({said_by(error)})"

@@ -36,6 +36,21 @@ def test_of_many_who_apply_at_once_each_change_is_made_by_one(fresh, cql):
     assert cql(f"SELECT * FROM {fresh.settings.keyspace}.{schema_lock.TABLE}") == []
 
 
+def test_a_node_that_has_not_heard_of_the_locks_table_is_asked_again(fresh, session, cql):
+    keyspace = f"{fresh.settings.keyspace}_late"
+    cql(f"CREATE KEYSPACE {keyspace} WITH replication = {{'class': 'SimpleStrategy', 'replication_factor': 1}}")
+    try:
+        with pytest.raises(SchemaLocked), schema_lock.lock(session, keyspace, 0):
+            pass
+        heard = threading.Timer(0.3, cql, [schema_lock.create_table(keyspace)])
+        heard.start()
+        with schema_lock.lock(session, keyspace, PATIENCE_SECONDS) as check:
+            check()
+        heard.join()
+    finally:
+        cql(f"DROP KEYSPACE {keyspace}")
+
+
 def test_who_waits_too_long_is_told_who_is_at_it(tuned, session):
     tuned.edit("channels", "WITH comment", "WITH min_index_interval = 64 AND comment")
     with (
