@@ -13,6 +13,7 @@ from itertools import count
 import pytest
 import structlog
 from support.cassandra import cassandra, local_cluster
+from support.tables import emptied
 
 from logstv.node.cluster import LocalCluster
 from store.errors import StoreUnavailable
@@ -89,18 +90,7 @@ async def module_writer(module_store: Store) -> Writer:
 @pytest.fixture
 async def store(_emptied_store: Store) -> Store:
     """A store on empty tables."""
-    session = _emptied_store.session
-    tables = await session.execute(
-        f"SELECT table_name FROM system_schema.tables WHERE keyspace_name = '{session.settings.keyspace}'"
-    )
-    await asyncio.gather(
-        *(
-            session.execute(f"TRUNCATE {session.settings.keyspace}.{name}")
-            for (name,) in tables
-            if name != "schema_lock"
-        )
-    )
-    return _emptied_store
+    return await emptied(_emptied_store)
 
 
 @pytest.fixture

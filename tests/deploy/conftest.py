@@ -12,6 +12,7 @@ from support.cassandra import unused_ports
 from support.chat import settings_for
 from support.programs import required
 from support.promql import Exposed
+from support.tables import emptied
 
 from app.settings import AppSettings
 from ingest.demo import DemoChat, DemoChatServer
@@ -33,7 +34,8 @@ def deploy(root) -> Path:
 async def exposed(_emptied_store, tmp_path_factory) -> Exposed:
     """What `logstv up` shows Prometheus, which is what a worker and an API show, once each kind of thing happened."""
     folder, (port,) = tmp_path_factory.mktemp("up"), unused_ports(1)
-    store = _emptied_store.session.settings.model_copy(update={"archive_url": folder.as_uri()})
+    tables = await emptied(_emptied_store)  # others have left their channels, and who opted out
+    store = tables.session.settings.model_copy(update={"archive_url": folder.as_uri()})
     api = AppSettings(port=port, host="127.0.0.1")
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("LOGSTV_DATA_DIR", str(folder))
