@@ -8,6 +8,7 @@ for five seconds, so that who walks through a user's log waits for it once.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from collections import defaultdict
 from collections.abc import Iterable
@@ -27,6 +28,8 @@ _ROWS_AT_ONCE = 2000
 _REMEMBERED_SECONDS = 5.0
 """So much later than it is stored a mark may appear on a page of a user."""
 _MOST_REMEMBERED, _MOST_EVENTS = 2000, 50
+_SETTLE_MS = 60_000
+"""What was said so long ago is there, if it was not held up: a stream asks again for what is younger."""
 
 Removals = dict[Position, Removal]
 """The lines of a page that were removed, by their place."""
@@ -78,13 +81,17 @@ class Moderation:
         if shape is CHANNEL:
             channel_id = messages[0].channel_id
             assert channel_id is not None
-            return moderation.removed(messages, await self._of_channel(channel_id, *_span(messages)))
+            return moderation.removed(messages, await self.of_channel(channel_id, *_span(messages)))
         by_channel: dict[int, list[Message]] = defaultdict(list)
         for message in messages:
             if message.channel_id is not None:
                 by_channel[message.channel_id].append(message)
         found = await asyncio.gather(*(self._of_authors(channel_id, said) for channel_id, said in by_channel.items()))
         return {place: removal for each in found for place, removal in each.items()}
+
+    def along(self, shape: Shape) -> Along:
+        """Give what says of the pieces of a stream, in either order, which of their lines were removed."""
+        return Along(self, shape)
 
     async def of_user(
         self,
@@ -126,7 +133,12 @@ class Moderation:
         """
         return await self._slice(OF_LOGIN, [rows.bigint(channel_id), login.encode()], _bounds(0, to_ms))
 
-    async def _of_channel(self, channel_id: int, from_ms: int, to_ms: int) -> list[Event]:
+    async def of_channel(self, channel_id: int, from_ms: int, to_ms: int) -> list[Event]:
+        """Give what removes lines of a channel and was said from a moment up to another, both Unix milliseconds.
+
+        Raises:
+            StoreUnavailable: Cassandra cannot answer.
+        """
         span = _bounds(from_ms, to_ms)
         channel = rows.bigint(channel_id)
         found = await asyncio.gather(
@@ -183,6 +195,45 @@ class Moderation:
             if len(read) < asked or (most is not None and len(found) >= most):
                 return found
             lower, upper = (lower, found[-1].position) if descending else (found[-1].position, upper)
+
+
+class Along:
+    """Says of pieces that follow each other which of their lines were removed.
+
+    What it has read for a piece of a channel's log it does not read for the next: an event reaches back for hours, and
+    a piece of a busy channel is minutes.
+
+    Args:
+        of: reads the events.
+        shape: from which kind of log the pieces are.
+    """
+
+    def __init__(self, of: Moderation, shape: Shape) -> None:
+        self._of = of
+        self._shape = shape
+        self._events: list[Event] = []
+        self._known = (0, 0)  # from when up to when those are all
+
+    async def removals(self, messages: list[Message]) -> Removals:
+        """Say which lines of the next piece were removed.
+
+        Raises:
+            StoreUnavailable: Cassandra cannot answer.
+        """
+        if self._shape is not CHANNEL or not messages:
+            return await self._of.removals(self._shape, messages)
+        channel_id = messages[0].channel_id
+        assert channel_id is not None
+        from_ms, to_ms = _span(messages)
+        # What is said now may be read later than what is said after it.
+        settled_ms = min(to_ms, time.time_ns() // 1_000_000 - _SETTLE_MS)
+        first, last = max(from_ms, self._known[0]), min(to_ms, self._known[1])
+        missing = [(from_ms, first), (last, to_ms)] if first < last else [(from_ms, to_ms)]
+        kept = [each for each in self._events if first <= each.position.sent_ms < last]
+        read = await asyncio.gather(*(self._of.of_channel(channel_id, *span) for span in missing if span[0] < span[1]))
+        self._events = [*kept, *itertools.chain(*read)]
+        self._known = (from_ms, settled_ms)
+        return moderation.removed(messages, self._events)
 
 
 def _span(messages: list[Message]) -> tuple[int, int]:

@@ -123,10 +123,11 @@ def _narrow(store: Store, shape: Shape, include: Include, accept: Accept | None)
     """Give what looks up which lines were removed, if it is asked for one sort alone."""
     if include is Include.ALL:
         return None
+    along = store.moderation.along(shape)
 
     async def narrow(piece: list[Message]) -> Accept:
         asked = piece if accept is None else [message for message in piece if accept(message)]
-        removals = await store.moderation.removals(shape, asked)
+        removals = await along.removals(asked)
         if include is Include.DELETED:
             return lambda message: message.position in removals
         return lambda message: message.position not in removals and (accept is None or accept(message))
@@ -136,11 +137,12 @@ def _narrow(store: Store, shape: Shape, include: Include, accept: Accept | None)
 
 async def _ndjson(store: Store, shape: Shape, begun: Begun) -> AsyncIterator[bytes]:
     """Yield one object a line; an error breaks the connection, so that a client sees that the end is missing."""
+    along = store.moderation.along(shape)
     try:
         yield BEGINNING
         async with contextlib.aclosing(begun.pieces()) as pieces:
             async for piece in pieces:
-                removals = await store.moderation.removals(shape, piece)
+                removals = await along.removals(piece)
                 for start in range(0, len(piece), _AT_ONCE):
                     yield pages.records(piece[start : start + _AT_ONCE], removals)
                     await asyncio.sleep(0)  # whoever asked for a page does not wait for a whole piece

@@ -77,8 +77,9 @@ async def _export(
         buckets = await store.reader.buckets(log)
         start = max(log.from_ms or 0, buckets[0].start_ms) if buckets else 0
         bar.total(min(log.to_ms or buckets[-1].end_ms, buckets[-1].end_ms) - start if buckets else 1)
+        along = store.moderation.along(shape)
         async for piece in store.reader.stream(log):
-            dump.add(piece, await store.moderation.removals(shape, piece))
+            dump.add(piece, await along.removals(piece))
             count += len(piece)
             bar.reach((piece[-1].sent_ms or start) - start)
     finally:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import itertools
 import random
+import time
 
 import pytest
 from support import lines
@@ -102,6 +104,43 @@ async def test_a_page_of_a_channel_takes_one_more_read_and_two_at_the_end_of_a_m
     with recorded(module_store.session) as calls:
         assert await module_store.moderation.removals(CHANNEL, []) == {}
     assert not calls
+
+
+@pytest.mark.parametrize("newest_first", [False, True])
+@pytest.mark.parametrize("of", [(CHANNEL, KEY), (CHANNEL_USER, (*KEY, 502))])
+async def test_pieces_of_a_stream_say_what_removed_their_lines_and_no_time_is_read_twice(
+    module_store, chat, of, newest_first, monkeypatch
+):
+    shape, key = of
+    read: list[tuple[int, int]] = []
+    of_channel = Moderation.of_channel
+
+    async def noted(self, channel_id, from_ms, to_ms):
+        read.append((from_ms, to_ms))
+        return await of_channel(self, channel_id, from_ms, to_ms)
+
+    whole = await module_store.reader.page(Log(shape, key, newest_first=newest_first), limit=1000)
+    along, marked = module_store.moderation.along(shape), 0
+    for at in range(0, len(whole.messages), 3):
+        piece = whole.messages[at : at + 3]
+        with monkeypatch.context() as watched:
+            watched.setattr(Moderation, "of_channel", noted)
+            found = await along.removals(piece)
+        assert found == await module_store.moderation.removals(shape, piece)
+        marked += len(found)
+    assert marked
+    assert all(one[1] <= other[0] for one, other in itertools.pairwise(sorted(read)))
+
+
+async def test_what_is_removed_while_a_stream_is_read_is_marked(store, writer):
+    now_ms = time.time_ns() // 1_000_000
+    said_now = [lines.privmsg(f"line {n}", number=n, sent_ms=now_ms + n, user_id=501, login="ada_lift") for n in (0, 1)]
+    first, second = parsed(*said_now)
+    along = store.moderation.along(CHANNEL)
+    assert await along.removals([first]) == {}
+    ban = parsed(lines.clearchat("ada_lift", user_id=501, sent_ms=now_ms + 2, seconds=None))
+    await writer.write(ban)
+    assert await along.removals([second]) == {second.position: Removal(By.BAN, now_ms + 2)}
 
 
 async def test_pages_of_a_user_ask_once_in_five_seconds_what_was_done_to_him(module_store, chat, monkeypatch):
