@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 import structlog
 
 from store.archive.eraser import ArchiveEraser
-from store.archive.exporter import Exported, Exporter
+from store.archive.exporter import Exporter
 from store.archive.files import Files
 from store.archive.index import ArchiveIndex
 from store.archive.lease import A_DAY, name_of
 from store.archive.objects import Objects, Place
+from store.archive.outcomes import Exported
 from store.archive.renewal import Renewal
 from store.directory import Directory
 from store.errors import ArchiveError, StoreError, StoreUnavailable

@@ -8,15 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import BinaryIO
 
 import structlog
-from zlib_ng import zlib_ng
 
 from store.archive import format as archived
 from store.archive.files import Files, whole
@@ -24,9 +21,10 @@ from store.archive.format import Encoded, Encoder
 from store.archive.index import ArchivedDay, ArchiveIndex
 from store.archive.lease import A_DAY, name_of
 from store.archive.objects import Place, Stored
+from store.archive.outcomes import ExportCounts, Exported, Waiting
+from store.archive.read_back import read_back
 from store.archive.renewal import log_of
 from store.archive.scratch import scratch
-from store.archive.table import HEAD_BYTES
 from store.archive.told import Told
 from store.deletions import Deletions
 from store.errors import ArchiveDamaged, ArchiveUnavailable, StoreError, StoreUnavailable
@@ -55,64 +53,6 @@ Line = Message | Told
 
 Shown = Callable[[Message], Message | None]
 """From a message to what of it may be kept; None: nothing."""
-
-
-@dataclass(slots=True)
-class Exported:
-    """What a look for days came to.
-
-    Attributes:
-        days: how many were exported, also once more.
-        lines: how many lines those have.
-        failed: those that could not be, and why.
-        waiting: how many others hold.
-        unavailable: how many in a row the archive did not take.
-    """
-
-    days: int = 0
-    lines: int = 0
-    failed: dict[Place, str] = field(default_factory=dict)
-    waiting: int = 0
-    unavailable: int = 0
-
-
-@dataclass(slots=True)
-class ExportCounts:
-    """What an exporter has done since it was opened.
-
-    Attributes:
-        days: how many were exported, also once more.
-        lines: how many lines those have.
-        bytes: how long their files are.
-        seconds: for how long it worked on them.
-        failures: how often one could not be.
-    """
-
-    days: int = 0
-    lines: int = 0
-    bytes: int = 0
-    seconds: float = 0.0
-    failures: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """What of a channel is not in the archive.
-
-    Attributes:
-        open: how many days with lines are not closed yet.
-        missing: the days that are closed and are not there, oldest first.
-        late: those that are there, and to which lines came since; or both.
-    """
-
-    open: int
-    missing: tuple[Place, ...]
-    late: Mapping[Place, int]
-
-    @property
-    def due(self) -> dict[Place, int | None]:
-        """The days that are to be exported, oldest first, and when late lines were noted."""
-        return {place: self.late.get(place) for place in sorted({*self.missing, *self.late})}
 
 
 class Exporter:
@@ -480,26 +420,3 @@ async def _noting(pieces: AsyncIterator[Sequence[Message]], users: set[int]) -> 
 
 def _told(line: Line) -> Told:
     return line if isinstance(line, Told) else Told.of(line)
-
-
-async def read_back(files: Files, place: Place) -> tuple[int, bytes, int]:
-    """Read a whole file as any reader of gzip would: give its lines, the digest of its text, and its size.
-
-    Raises:
-        ArchiveDamaged: it is missing, or no whole gzip file.
-        ArchiveUnavailable: it cannot be read.
-    """
-    inflate = zlib_ng.decompressobj(zlib_ng.MAX_WBITS | 16)
-    digest, lines, size, rest = hashlib.blake2b(digest_size=16), 0, 0, b""
-    async for piece in files.objects.pieces(place):
-        size += len(piece)
-        try:
-            text = await asyncio.to_thread(inflate.decompress, piece)
-        except archived.NotDeflated as error:
-            raise ArchiveDamaged(f"{place.path} is no gzip file: {error}") from error
-        digest.update(text)
-        lines += text.count(b"\n")
-        rest = inflate.unused_data
-    if not inflate.eof or rest or size < HEAD_BYTES:
-        raise ArchiveDamaged(f"{place.path} is no whole gzip file")
-    return lines, digest.digest(), size

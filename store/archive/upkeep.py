@@ -12,11 +12,12 @@ from typing import BinaryIO
 
 from store.archive import format as archived
 from store.archive import table
-from store.archive.exporter import Exporter, read_back
+from store.archive.exporter import Exporter
 from store.archive.files import Files, whole
 from store.archive.format import Encoder, UserLines
 from store.archive.index import ArchivedDay, ArchiveIndex
 from store.archive.objects import Place
+from store.archive.read_back import read_back
 from store.archive.restoring import RestoredDay, Restorer
 from store.archive.scratch import scratch
 from store.archive.sorting import Sorter

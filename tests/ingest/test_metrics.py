@@ -16,7 +16,7 @@ from ingest.metrics import IngestMetrics
 from ingest.pipeline import IngestCounts
 from logstv.exporting import ArchiveMetrics
 from store.archive.archive import Lag
-from store.archive.exporter import ExportCounts
+from store.archive.outcomes import ExportCounts
 from store.message import Message
 from store.settings import StoreSettings
 from store.writer import Written
