@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Self
 
+import structlog
+
+from store.errors import StoreError
 from store.message import Message
+
+log = structlog.get_logger(__name__)
 
 Pieces = AsyncIterator[list[Message]]
 
@@ -54,6 +60,21 @@ class Begun:
                 yield piece
         finally:
             await self.close()
+
+    @contextlib.asynccontextmanager
+    async def written(self) -> AsyncIterator[AsyncGenerator[list[Message], None]]:
+        """Give the pieces to whoever writes them; after the block no more is looked for.
+
+        An error of the store is logged, and breaks the connection, so that a client sees that the end is missing.
+        """
+        try:
+            async with contextlib.aclosing(self.pieces()) as pieces:
+                yield pieces
+        except StoreError as error:
+            log.error("stream.broken", reason=str(error))
+            raise
+        finally:
+            await self.close()  # also of pieces of which none was asked for
 
     async def close(self) -> None:
         """Look for no more."""

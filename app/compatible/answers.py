@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator
 from urllib.parse import quote, urlencode
 
-import structlog
 from fastapi import Request
 from fastapi.responses import Response, StreamingResponse
 
@@ -19,12 +17,9 @@ from app.errors import BadRequest, NotFound
 from app.params import MOST_MESSAGES
 from app.streams import BEGINNING, FIRST_SECONDS, Begun, Pieces
 from store.cursor import Cursor
-from store.errors import StoreError
 from store.message import Message
 from store.reader import Log
 from store.store import Store
-
-log = structlog.get_logger(__name__)
 
 _AT_ONCE = 100  # lines written before others have their turn
 
@@ -114,21 +109,14 @@ async def at_most(pieces: Pieces, limit: int | None, offset: int = 0) -> Pieces:
 
 
 async def _body(begun: Begun, writing: Writing) -> AsyncIterator[bytes]:
-    """Yield the body; an error breaks the connection, so that a client sees that the end is missing."""
     before = writing.head
-    try:
+    async with begun.written() as pieces:
         yield BEGINNING
-        async with contextlib.aclosing(begun.pieces()) as pieces:
-            async for piece in pieces:
-                for start in range(0, len(piece), _AT_ONCE):
-                    yield before + writing.between.join(map(writing.line, piece[start : start + _AT_ONCE]))
-                    before = writing.between
-                    await asyncio.sleep(0)  # whoever asked for a page does not wait for a whole piece
-    except StoreError as error:
-        log.error("stream.broken", reason=str(error))
-        raise
-    finally:
-        await begun.close()
+        async for piece in pieces:
+            for start in range(0, len(piece), _AT_ONCE):
+                yield before + writing.between.join(map(writing.line, piece[start : start + _AT_ONCE]))
+                before = writing.between
+                await asyncio.sleep(0)  # whoever asked for a page does not wait for a whole piece
     yield (b"" if before is writing.between else writing.head) + writing.tail
 
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Annotated, Any
 
-import structlog
 from fastapi import APIRouter, Header, Path, Query, Request
 from fastapi.responses import Response, StreamingResponse
 
@@ -20,14 +18,11 @@ from app.policy import allow_user_log
 from app.problems import declared
 from app.streams import BEGINNING, FIRST_SECONDS, Begun
 from store.cursor import Cursor
-from store.errors import StoreError
 from store.filters import Accept, Narrow
 from store.message import Message
 from store.reader import Log
 from store.shapes import CHANNEL, CHANNEL_USER, USER, Shape
 from store.store import Store
-
-log = structlog.get_logger(__name__)
 
 router = APIRouter(prefix="/v1", tags=["logs"], dependencies=[OnlyDocumented])
 
@@ -136,21 +131,15 @@ def _narrow(store: Store, shape: Shape, include: Include, accept: Accept | None)
 
 
 async def _ndjson(store: Store, shape: Shape, begun: Begun) -> AsyncIterator[bytes]:
-    """Yield one object a line; an error breaks the connection, so that a client sees that the end is missing."""
+    """Yield one object a line."""
     along = store.moderation.along(shape)
-    try:
+    async with begun.written() as pieces:
         yield BEGINNING
-        async with contextlib.aclosing(begun.pieces()) as pieces:
-            async for piece in pieces:
-                removals = await along.removals(piece)
-                for start in range(0, len(piece), _AT_ONCE):
-                    yield pages.records(piece[start : start + _AT_ONCE], removals)
-                    await asyncio.sleep(0)  # whoever asked for a page does not wait for a whole piece
-    except StoreError as error:
-        log.error("stream.broken", reason=str(error))
-        raise
-    finally:
-        await begun.close()
+        async for piece in pieces:
+            removals = await along.removals(piece)
+            for start in range(0, len(piece), _AT_ONCE):
+                yield pages.records(piece[start : start + _AT_ONCE], removals)
+                await asyncio.sleep(0)  # whoever asked for a page does not wait for a whole piece
 
 
 def _same_walk(params: LogParams, cursor: Cursor) -> None:
