@@ -119,12 +119,16 @@ async def carry_out(plan: Plan, work: Work, progress: Progress, archive: Archive
 
 async def _alone(plan: Plan, work: Work, progress: Progress, archive: Archive | None) -> None:
     async with Archive.opened(plan.settings) if archive is None else contextlib.nullcontext(archive) as there:
-        await plan.tree.open(there)
-        importer = await Importer.open(plan.tree, there, report=Report(plan.report), progress=progress, dry=plan.dry)
+        importer = await _importer(plan, there, progress)
         for part in work.todo:
             outcome, settled = await importer.take(part)
             _took(plan, work, outcome, settled)
         _took(plan, work, Imported(), await importer.settle())
+
+
+async def _importer(plan: Plan, archive: Archive, progress: Progress) -> Importer:
+    await plan.tree.open(archive)
+    return await Importer.open(plan.tree, archive, report=Report(plan.report), progress=progress, dry=plan.dry)
 
 
 async def _together(plan: Plan, work: Work, progress: Progress) -> None:
@@ -185,15 +189,12 @@ class _Process:
         return [] if self._importer is None else await self._importer.settle()
 
     async def _open(self) -> Importer:
-        plan = self._plan
-
         def progress(count: int) -> None:
             with self._read.get_lock():
                 self._read.value += count
 
-        archive = await Archive.open(await Session.open(plan.settings), plan.settings)
-        await plan.tree.open(archive)
-        return await Importer.open(plan.tree, archive, report=Report(plan.report), progress=progress, dry=plan.dry)
+        archive = await Archive.open(await Session.open(self._plan.settings), self._plan.settings)
+        return await _importer(self._plan, archive, progress)
 
     @classmethod
     def start(cls, plan: Plan, read: Synchronized[int], barrier: Barrier) -> None:

@@ -231,9 +231,7 @@ class Importer:
             StoreUnavailable: Cassandra cannot answer.
         """
         horizon_ms = await (await Horizon.open(archive.session)).of(CHANNEL)
-        writer = await archive.writer()
-        archive.optouts.told = writer.forget_buckets
-        return cls(tree, archive, writer, horizon_ms, report=report, progress=progress, dry=dry)
+        return cls(tree, archive, await archive.writer(), horizon_ms, report=report, progress=progress, dry=dry)
 
     async def take(self, part: Part) -> tuple[Imported, list[Part]]:
         """Take in a part; a file or day that cannot be is named, and holds up no other.

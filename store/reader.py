@@ -15,6 +15,7 @@ import time
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass, replace
+from typing import Self
 
 from cassandra.query import BoundStatement, PreparedStatement
 
@@ -22,12 +23,12 @@ from store import rows, statements
 from store.buckets import Bucket, Stretch, merged, walked, widest
 from store.cursor import Cursor
 from store.filters import Accept, Narrow, take_of, taken
-from store.keys import FIRST_LOW, LAST_LOW, LATEST_MS, Position, Width, starts_between, timeuuid
+from store.keys import FIRST_LOW, LAST_LOW, LATEST_MS, MS_IN_DAY, Position, Width, starts_between, timeuuid
 from store.merging import ahead
 from store.message import Message
 from store.opted_out import WhoIsOut, nobody
 from store.session import Rows, Session
-from store.shapes import SHAPES, Key, Shape
+from store.shapes import CHANNEL, SHAPES, Key, Shape
 
 _BUCKETS_AT_ONCE, _MOST_BUCKETS_AT_ONCE = 64, 1024
 _SCAN_ROWS = 1000
@@ -55,6 +56,11 @@ class Log:
     from_ms: int | None = None
     to_ms: int | None = None
     newest_first: bool = True
+
+    @classmethod
+    def of_day(cls, channel_id: int, day_ms: int) -> Self:
+        """Give the log of a channel on a UTC day that starts then, Unix milliseconds; oldest first."""
+        return cls(CHANNEL, (channel_id,), day_ms, day_ms + MS_IN_DAY, newest_first=False)
 
     @property
     def bounds(self) -> tuple[Position, Position]:

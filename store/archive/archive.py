@@ -210,11 +210,15 @@ class Archive:
     async def writer(self) -> Writer:
         """Give what writes lines that others have kept, for as long as the tables say, or what is said of a channel.
 
+        It heeds who opts out, as of each `optouts.refresh`; of several, the one that was given last does.
+
         Raises:
             StoreError: a table is missing.
             StoreUnavailable: Cassandra cannot answer.
         """
-        return await Writer.open(self.session, await self.wanted.retention())
+        writer = await Writer.open(self.session, await self.wanted.retention())
+        self.optouts.told = writer.forget_buckets
+        return writer
 
     async def channel_ids(self) -> list[int]:
         """Give the channels whose days are exported.

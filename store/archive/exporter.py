@@ -23,7 +23,6 @@ from store.archive.lease import A_DAY, name_of
 from store.archive.objects import Place, Stored
 from store.archive.outcomes import ExportCounts, Exported, Waiting
 from store.archive.read_back import read_back
-from store.archive.renewal import log_of
 from store.archive.scratch import scratch
 from store.archive.told import Told
 from store.deletions import Deletions
@@ -282,7 +281,7 @@ class Exporter:
 
         Lines that are not shown are still to be erased, and found by it; one that is under way has a newer row there.
         """
-        now_ms, day = time.time_ns() // 1_000_000, log_of(place)
+        now_ms, day = time.time_ns() // 1_000_000, Log.of_day(place.channel_id, place.day_ms)
         if place.day_ms + MS_IN_DAY + self._grace_ms > self._clock_ms():
             return
         if not (await self._reader.page(day, limit=1)).messages:
@@ -327,7 +326,7 @@ class Exporter:
 
         Takes note of the users who have something in the file that is there; None: there is none.
         """
-        day = log_of(place)
+        day = Log.of_day(place.channel_id, place.day_ms)
 
         async def encoded_of(*sources: AsyncIterator[Sequence[Line]]) -> Encoded:
             return await self._encode(place, _shown(place, merged(sources, descending=False), out), body)

@@ -11,7 +11,6 @@ import time
 from cassandra.query import PreparedStatement
 
 from store.archive.objects import Place
-from store.keys import MS_IN_DAY
 from store.reader import Log, Reader
 from store.session import Session
 from store.shapes import CHANNEL
@@ -50,7 +49,7 @@ class Renewal:
         Raises:
             StoreUnavailable: Cassandra cannot answer.
         """
-        for bucket in await self._reader.buckets(log_of(place)):
+        for bucket in await self._reader.buckets(Log.of_day(place.channel_id, place.day_ms)):
             for (left,) in await self._session.execute(self._first.bind((place.channel_id, bucket.start_ms))):
                 return None if left is None else int(left)
         return None
@@ -66,11 +65,6 @@ class Renewal:
         retention = (await self._wanted.retention()).at_least(since_ms // 1000 + LONGER_SECONDS)
         writer = await Writer.open(self._session, retention)
         lines = 0
-        async for piece in self._reader.stream(log_of(place)):
+        async for piece in self._reader.stream(Log.of_day(place.channel_id, place.day_ms)):
             lines += (await writer.write(piece)).messages
         return lines
-
-
-def log_of(place: Place) -> Log:
-    """Give what Cassandra has of a day, oldest first."""
-    return Log(CHANNEL, (place.channel_id,), place.day_ms, place.day_ms + MS_IN_DAY, newest_first=False)

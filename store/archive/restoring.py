@@ -10,11 +10,10 @@ from collections.abc import AsyncIterator
 
 from store.archive.archive import Archive
 from store.archive.objects import Place
-from store.archive.renewal import log_of
 from store.horizon import Horizon
 from store.keys import MS_IN_DAY
 from store.message import Message
-from store.reader import Reader
+from store.reader import Log, Reader
 from store.shapes import CHANNEL
 from store.writer import Writer
 
@@ -52,16 +51,14 @@ class Restorer:
         session = archive.session
         await archive.optouts.refresh()
         horizon_ms = await (await Horizon.open(session)).of(CHANNEL)
-        writer = await archive.writer()
-        archive.optouts.told = writer.forget_buckets
-        return cls(archive, await Reader.open(session), writer, horizon_ms, await archive.kept_apart())
+        return cls(archive, await Reader.open(session), await archive.writer(), horizon_ms, await archive.kept_apart())
 
     def day(self, place: Place) -> RestoredDay:
         """Give what takes the lines of a day, in order."""
         is_recent = self._horizon_ms is None or place.day_ms + MS_IN_DAY > self._horizon_ms
         if not is_recent or place.channel_id in self._apart:
             return RestoredDay(self, None)
-        return RestoredDay(self, self._reader.stream(log_of(place)))
+        return RestoredDay(self, self._reader.stream(Log.of_day(place.channel_id, place.day_ms)))
 
     def learn(self, message: Message) -> None:
         """Take note of whom a message names."""
